@@ -1,0 +1,5 @@
+/**
+ * The Linux KVM API for Deno: run x86 code in a real virtual machine.
+ *
+ * @module
+ */
