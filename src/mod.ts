@@ -3,3 +3,5 @@
  *
  * @module
  */
+
+export * from "./kvm/mod.ts";

@@ -1,0 +1,41 @@
+/**
+ * The Linux KVM API: one class for each kind of file descriptor, as the kernel's documentation is
+ * ordered (`Documentation/virt/kvm/api.rst` 2): {@linkcode Kvm}, {@linkcode Vm},
+ * {@linkcode Vcpu}.
+ *
+ * @module
+ */
+
+export { capabilities, type Capability } from "./capability.ts";
+export { KvmError, type KvmErrorOptions } from "./error.ts";
+export type { BareExit, Exit, InternalErrorExit, IoExit, MmioExit, MsrExit } from "./exit.ts";
+export { Kvm, type KvmOptions } from "./kvm.ts";
+export { type Libc, libc } from "./libc.ts";
+export type {
+  ClockData,
+  CpuidEntry,
+  Debugregs,
+  DescriptorTable,
+  Fpu,
+  Irqchip,
+  MsrEntry,
+  PitChannelState,
+  PitState2,
+  Regs,
+  Segment,
+  Sregs,
+  Sregs2,
+  SystemRegisters,
+  VcpuEvents,
+  Xcr,
+} from "./state.ts";
+export { uapi } from "./uapi.ts";
+export { type CoalescedWrite, type GuestDebugOptions, type SyncRegsOptions, Vcpu } from "./vcpu.ts";
+export {
+  GuestMemory,
+  type IoeventfdOptions,
+  type MemoryOptions,
+  type MsrFilterOptions,
+  PAGE_SIZE,
+  Vm,
+} from "./vm.ts";

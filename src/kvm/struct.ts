@@ -1,0 +1,207 @@
+/**
+ * C struct layouts, declared once: sizes and offsets follow the System V ABI's rules for x86-64
+ * (each field at the next multiple of its alignment, the whole rounded up to the largest one), and
+ * a test compares every one of them with the kernel's header through a C compiler.
+ *
+ * A layout keeps the C names of its fields; the value that is read from it or written to it has
+ * the same names in camelCase (`apic_base` → `apicBase`). Padding is laid out but has no value.
+ *
+ * @module
+ */
+
+/** One field's place in memory and its conversion; all numbers are little-endian. */
+export interface Field<T> {
+  /** In bytes. */
+  readonly size: number;
+  /** In bytes. */
+  readonly align: number;
+  read(view: DataView, offset: number): T;
+  write(view: DataView, offset: number, value: T): void;
+}
+
+/** Room that the kernel reserves. */
+export interface Padding extends Field<undefined> {
+  readonly padding: true;
+}
+
+/** The layout of one C struct. */
+export interface Struct<T> extends Field<T> {
+  /** The struct's C name: `kvm_regs`, or `kvm_run.io` for a member of another struct. */
+  readonly name: string;
+  /** C name to offset and field, in the order of the declaration. */
+  readonly fields: ReadonlyMap<string, { readonly offset: number; readonly field: Field<unknown> }>;
+  /** A buffer of the struct's size holding `value`; fields that are left out are zero. */
+  encode(value?: Partial<T>): Uint8Array<ArrayBuffer>;
+  /** The value that `bytes` hold. */
+  decode(bytes: Uint8Array): T;
+  /** Writes only the fields that `value` has. */
+  assign(view: DataView, offset: number, value: Partial<T>): void;
+  /** The offset of a field by its C name. */
+  offsetOf(field: string): number;
+}
+
+export const u8: Field<number> = {
+  size: 1,
+  align: 1,
+  read: (view, offset) => view.getUint8(offset),
+  write: (view, offset, value) => view.setUint8(offset, value),
+};
+
+export const u16: Field<number> = {
+  size: 2,
+  align: 2,
+  read: (view, offset) => view.getUint16(offset, true),
+  write: (view, offset, value) => view.setUint16(offset, value, true),
+};
+
+export const u32: Field<number> = {
+  size: 4,
+  align: 4,
+  read: (view, offset) => view.getUint32(offset, true),
+  write: (view, offset, value) => view.setUint32(offset, value, true),
+};
+
+export const s32: Field<number> = {
+  size: 4,
+  align: 4,
+  read: (view, offset) => view.getInt32(offset, true),
+  write: (view, offset, value) => view.setInt32(offset, value, true),
+};
+
+/** A register or anything else that needs all 64 bits. */
+export const u64: Field<bigint> = {
+  size: 8,
+  align: 8,
+  read: (view, offset) => view.getBigUint64(offset, true),
+  write: (view, offset, value) => view.setBigUint64(offset, value, true),
+};
+
+export const s64: Field<bigint> = {
+  size: 8,
+  align: 8,
+  read: (view, offset) => view.getBigInt64(offset, true),
+  write: (view, offset, value) => view.setBigInt64(offset, value, true),
+};
+
+/** A guest-physical address, a size or an offset: 64 bits of which a `number` holds 53. */
+export const address: Field<number> = {
+  size: 8,
+  align: 8,
+  read: (view, offset) => Number(view.getBigUint64(offset, true)),
+  write: (view, offset, value) => view.setBigUint64(offset, BigInt(value), true),
+};
+
+/** A byte that the kernel uses as a truth value. */
+export const bool8: Field<boolean> = {
+  size: 1,
+  align: 1,
+  read: (view, offset) => view.getUint8(offset) !== 0,
+  write: (view, offset, value) => view.setUint8(offset, value ? 1 : 0),
+};
+
+/** An array of bytes; reading gives a copy. */
+export function bytes(length: number): Field<Uint8Array> {
+  const at = (view: DataView, offset: number) =>
+    new Uint8Array(view.buffer, view.byteOffset + offset, length);
+  return {
+    size: length,
+    align: 1,
+    read: (view, offset) => at(view, offset).slice(),
+    write: (view, offset, value) => at(view, offset).set(value),
+  };
+}
+
+/** An array of `length` elements, one behind the other. */
+export function array<T>(element: Field<T>, length: number): Field<T[]> {
+  return {
+    size: element.size * length,
+    align: element.align,
+    read: (view, offset) =>
+      Array.from({ length }, (_, i) => element.read(view, offset + i * element.size)),
+    write(view, offset, value) {
+      for (let i = 0; i < length; i++) {
+        const item = value[i];
+        if (item !== undefined) element.write(view, offset + i * element.size, item);
+      }
+    },
+  };
+}
+
+/** Room for `length` elements of `element` that has no value. */
+export function padding(length: number, element: Field<unknown> = u8): Padding {
+  return {
+    padding: true,
+    size: element.size * length,
+    align: element.align,
+    read: () => undefined,
+    write: () => {},
+  };
+}
+
+type CamelCase<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : S;
+
+type Declaration = Record<string, Field<never>>;
+
+/** The value of a struct: camelCase names, padding left out. */
+type ValueOf<D> = {
+  [K in keyof D as D[K] extends Padding ? never : CamelCase<K & string>]: D[K] extends
+    { read(view: DataView, offset: number): infer T } ? T : never;
+};
+
+const camelCase = (name: string) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase());
+
+/** Lays out the struct `name` with the fields of `declaration`, in their order. */
+export function struct<const D>(name: string, declaration: D): Struct<ValueOf<D>> {
+  type T = ValueOf<D>;
+  const fields = new Map<string, { offset: number; field: Field<unknown> }>();
+  const values: { key: string; offset: number; field: Field<unknown> }[] = [];
+  let size = 0;
+  let align = 1;
+  for (const [cName, field] of Object.entries(declaration as Declaration)) {
+    const offset = Math.ceil(size / field.align) * field.align;
+    fields.set(cName, { offset, field: field as Field<unknown> });
+    if (!("padding" in field)) {
+      values.push({ key: camelCase(cName), offset, field: field as Field<unknown> });
+    }
+    size = offset + field.size;
+    align = Math.max(align, field.align);
+  }
+  size = Math.ceil(size / align) * align;
+
+  const assign = (view: DataView, offset: number, value: object) => {
+    const given = value as Record<string, unknown>;
+    for (const { key, offset: at, field } of values) {
+      const item = given[key];
+      if (item !== undefined) field.write(view, offset + at, item);
+    }
+  };
+
+  return {
+    name,
+    size,
+    align,
+    fields,
+    read(view, offset) {
+      const value: Record<string, unknown> = {};
+      for (const { key, offset: at, field } of values) value[key] = field.read(view, offset + at);
+      return value as T;
+    },
+    write: assign as (view: DataView, offset: number, value: T) => void,
+    assign,
+    encode(value) {
+      const buffer = new Uint8Array(size);
+      if (value !== undefined) assign(new DataView(buffer.buffer), 0, value);
+      return buffer;
+    },
+    decode(buffer) {
+      return this.read(new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength), 0);
+    },
+    offsetOf(field) {
+      const found = fields.get(field);
+      if (found === undefined) throw new RangeError(`struct ${name} has no field "${field}"`);
+      return found.offset;
+    },
+  };
+}

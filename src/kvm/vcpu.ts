@@ -1,0 +1,657 @@
+import { capabilities, type Capability } from "./capability.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { callFailed, KvmError } from "./error.ts";
+import { decodeExit, type Exit, ioData, PAYLOAD, payloads, Run, syncRegs } from "./exit.ts";
+import { type Ioctl, ioctls } from "./ioctl.ts";
+import type { Mapping } from "./memory.ts";
+import type { Struct } from "./struct.ts";
+import type {
+  CpuidEntry,
+  Debugregs,
+  Fpu,
+  MsrEntry,
+  Regs,
+  Sregs,
+  Sregs2,
+  VcpuEvents,
+  Xcr,
+} from "./state.ts";
+import {
+  kvmCoalescedMmio,
+  kvmCoalescedMmioRing,
+  kvmCpuid2,
+  kvmCpuidEntry2,
+  kvmDebugregs,
+  kvmEnableCap,
+  kvmFpu,
+  kvmGuestDebug,
+  kvmInterrupt,
+  kvmLapicState,
+  kvmMpState,
+  kvmMsrEntry,
+  kvmMsrs,
+  kvmRegs,
+  kvmSignalMask,
+  kvmSregs,
+  kvmSregs2,
+  kvmTranslation,
+  kvmVcpuEvents,
+  kvmXcrs,
+  kvmXsave,
+  uapi,
+} from "./uapi.ts";
+
+const EINTR = 4;
+const EAGAIN = 11;
+const EFAULT = 14;
+const EHWPOISON = 133;
+
+/** The ring of coalesced writes lies behind `kvm_run`, one page long (api.rst 4.116). */
+const RING = uapi.KVM_COALESCED_MMIO_PAGE_OFFSET * 4096;
+const RING_LENGTH = Math.floor((4096 - kvmCoalescedMmioRing.size) / kvmCoalescedMmio.size);
+
+const IMMEDIATE_EXIT = Run.offsetOf("immediate_exit");
+const EXIT_REASON = Run.offsetOf("exit_reason");
+const VALID_REGS = Run.offsetOf("kvm_valid_regs");
+const DIRTY_REGS = Run.offsetOf("kvm_dirty_regs");
+const MMIO_DATA = PAYLOAD + payloads.mmio.offsetOf("data");
+const MSR_ERROR = PAYLOAD + payloads.msr.offsetOf("error");
+const MSR_DATA = PAYLOAD + payloads.msr.offsetOf("data");
+const HYPERCALL_RET = PAYLOAD + payloads.hypercall.offsetOf("ret");
+
+/** The exits whose instruction KVM completes only at the next `KVM_RUN` (api.rst 5). */
+const UNFINISHED: ReadonlySet<Exit["reason"]> = new Set([
+  "io",
+  "mmio",
+  "x86Rdmsr",
+  "x86Wrmsr",
+  "hypercall",
+  "hyperv",
+  "xen",
+]);
+
+/** A write that KVM gathered in its ring instead of exiting. */
+export interface CoalescedWrite {
+  /** The port, or the guest-physical address. */
+  address: number;
+  /** Whether `address` is a port. */
+  pio: boolean;
+  /** What was written: 1, 2, 4 or 8 bytes. A copy. */
+  data: Uint8Array;
+}
+
+/** What {@linkcode Vcpu.setGuestDebug} switches on (api.rst 4.87). */
+export interface GuestDebugOptions {
+  /** An exit after each instruction. */
+  singleStep?: boolean;
+  /** The guest's INT3 is an exit. */
+  softwareBreakpoints?: boolean;
+  /** DR0 to DR3: up to four addresses at whose instruction the guest exits. */
+  hardwareBreakpoints?: bigint[];
+  /** No interrupt is delivered while stepping. */
+  blockInterrupts?: boolean;
+}
+
+/** Which registers {@linkcode Vcpu.enableSyncRegs} shares. */
+export interface SyncRegsOptions {
+  /** {@linkcode Regs} */
+  regs?: boolean;
+  /** {@linkcode Sregs} */
+  sregs?: boolean;
+}
+
+/**
+ * A virtual CPU (api.rst 2, "vcpu ioctls"). It belongs to the thread that made it.
+ *
+ * @example Run `mov ax, 42; hlt` in real mode
+ * ```ts
+ * import { Kvm } from "@hlt/hlt";
+ *
+ * using kvm = Kvm.open();
+ * using vm = kvm.createVm();
+ * vm.addMemory({ size: 4096 }).bytes.set([0xb8, 0x2a, 0x00, 0xf4]);
+ * const vcpu = vm.createVcpu();
+ * const { cs } = vcpu.getSregs();
+ * vcpu.setSregs({ cs: { ...cs, base: 0n, selector: 0 } });
+ * vcpu.setRegs({ rip: 0n, rflags: 2n });
+ * console.log(vcpu.run().reason, vcpu.getRegs().rax); // "hlt", 42n
+ * ```
+ */
+export class Vcpu implements Disposable {
+  /** Its number in the VM: the APIC ID. */
+  readonly id: number;
+  readonly #descriptor: Descriptor;
+  readonly #runMapping: Mapping;
+  readonly #run: Uint8Array<ArrayBuffer>;
+  readonly #view: DataView<ArrayBuffer>;
+  readonly #checkExtension: (capability: Capability) => number;
+  readonly #closed: () => void;
+  /** The last exit's instruction is not complete yet. */
+  #unfinished = false;
+  /** `KVM_SYNC_X86_*`: the registers that are shared through `kvm_run`. */
+  #shared = 0;
+
+  /** Made by {@linkcode Vm.createVcpu}. */
+  constructor(
+    descriptor: Descriptor,
+    options: {
+      id: number;
+      run: Mapping;
+      checkExtension: (capability: Capability) => number;
+      closed: () => void;
+    },
+  ) {
+    this.id = options.id;
+    this.#descriptor = descriptor;
+    this.#runMapping = options.run;
+    this.#run = options.run.bytes;
+    this.#view = new DataView(this.#run.buffer);
+    this.#checkExtension = options.checkExtension;
+    this.#closed = options.closed;
+  }
+
+  /** The number of the descriptor. */
+  get fd(): number {
+    return this.#descriptor.fd;
+  }
+
+  /** The mapped `struct kvm_run` and the pages behind it; length 0 after {@linkcode Vcpu.close}. */
+  get kvmRun(): Uint8Array<ArrayBuffer> {
+    return this.#run;
+  }
+
+  /**
+   * Runs the guest until it exits (`KVM_RUN`, api.rst 4.10). The thread waits for that: a guest in
+   * a loop is ended only by a signal ({@linkcode Vcpu.setSignalMask}) or, before the call, by
+   * {@linkcode Vcpu.immediateExit}; either is the exit `intr`.
+   *
+   * @returns Why the guest stopped. Its payload is a copy and stays valid.
+   * @throws {KvmError} When KVM cannot run the vCPU at all.
+   */
+  run(): Exit {
+    const { libc, fd } = this.#descriptor;
+    const view = this.#view;
+    for (;;) {
+      view.setUint32(EXIT_REASON, 0, true);
+      if (libc.ioctl(fd, ioctls.KVM_RUN.request, 0n) >= 0) {
+        const exit = decodeExit(this.#run, view);
+        this.#unfinished = UNFINISHED.has(exit.reason);
+        return exit;
+      }
+      const errno = libc.errno();
+      if (errno === EAGAIN) continue;
+      this.#unfinished = false;
+      if (errno === EINTR) return { reason: "intr" };
+      // KVM_EXIT_MEMORY_FAULT is the one exit that comes with an error (api.rst 5).
+      const exit = decodeExit(this.#run, view);
+      if ((errno === EFAULT || errno === EHWPOISON) && exit.reason === "memoryFault") return exit;
+      throw callFailed(`run vCPU ${this.id}`, ioctls.KVM_RUN.name, errno);
+    }
+  }
+
+  /** The next {@linkcode Vcpu.run} comes back at once, with `intr`; needs `KVM_CAP_IMMEDIATE_EXIT`. */
+  get immediateExit(): boolean {
+    return this.#view.getUint8(IMMEDIATE_EXIT) !== 0;
+  }
+  set immediateExit(value: boolean) {
+    this.#view.setUint8(IMMEDIATE_EXIT, value ? 1 : 0);
+  }
+
+  /**
+   * Completes the instruction of the last exit without running another (api.rst 5): KVM finishes an
+   * IO, MMIO, MSR or hypercall instruction only when it runs again, and registers that are set
+   * before that would be overwritten. The setters of this class call it themselves.
+   *
+   * @returns The next part of the same access, where it has several (an MMIO access across two
+   * pages, `rep ins`); nothing once the instruction is complete.
+   */
+  complete(): Exit | undefined {
+    if (!this.#unfinished) return undefined;
+    const before = this.immediateExit;
+    this.immediateExit = true;
+    try {
+      const exit = this.run();
+      return exit.reason === "intr" ? undefined : exit;
+    } finally {
+      this.immediateExit = before;
+    }
+  }
+
+  /**
+   * Answers an `in` ({@linkcode IoExit}).
+   *
+   * @param data `count` × `size` bytes; what is missing stays as it was.
+   */
+  replyIo(data: Uint8Array): void {
+    ioData(this.#run, this.#view).set(data);
+  }
+
+  /** Answers a memory read ({@linkcode MmioExit}) with up to 8 bytes. */
+  replyMmio(data: Uint8Array): void {
+    this.#run.set(data.subarray(0, 8), MMIO_DATA);
+  }
+
+  /**
+   * Answers an MSR access ({@linkcode MsrExit}).
+   *
+   * @param answer The value read; nothing for a write that succeeded; `"fault"` for `#GP`.
+   */
+  replyMsr(answer?: bigint | "fault"): void {
+    this.#view.setUint8(MSR_ERROR, answer === "fault" ? 1 : 0);
+    if (typeof answer === "bigint") this.#view.setBigUint64(MSR_DATA, answer, true);
+  }
+
+  /** Answers a hypercall: what the guest finds in RAX. */
+  replyHypercall(result: bigint): void {
+    this.#view.setBigUint64(HYPERCALL_RET, result, true);
+  }
+
+  /**
+   * From the next run on, KVM keeps these registers in the mapped `kvm_run`, where reading and
+   * setting them costs no request (`KVM_CAP_SYNC_REGS`, api.rst 6.74); each run then costs a little
+   * more. Reading and setting stay the same for the caller.
+   *
+   * @returns Which of them this KVM can share; the others cost a request as before.
+   */
+  enableSyncRegs(wanted: SyncRegsOptions = { regs: true, sregs: true }): SyncRegsOptions {
+    this.#flush();
+    const offered = this.#checkExtension("KVM_CAP_SYNC_REGS");
+    this.#shared = offered &
+      ((wanted.regs ? uapi.KVM_SYNC_X86_REGS : 0) | (wanted.sregs ? uapi.KVM_SYNC_X86_SREGS : 0));
+    // What the next run would fill in is read once, so that it is right from now on.
+    if (this.#shared & uapi.KVM_SYNC_X86_REGS) this.#ioctlAt(ioctls.KVM_GET_REGS, syncRegs.regs);
+    if (this.#shared & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+    this.#view.setBigUint64(VALID_REGS, BigInt(this.#shared), true);
+    return {
+      regs: (this.#shared & uapi.KVM_SYNC_X86_REGS) !== 0,
+      sregs: (this.#shared & uapi.KVM_SYNC_X86_SREGS) !== 0,
+    };
+  }
+
+  /** The general registers (`KVM_GET_REGS`, api.rst 4.11). */
+  getRegs(): Regs {
+    if (!(this.#shared & uapi.KVM_SYNC_X86_REGS)) {
+      this.#ioctlAt(ioctls.KVM_GET_REGS, syncRegs.regs);
+    }
+    return kvmRegs.read(this.#view, syncRegs.regs);
+  }
+
+  /**
+   * Sets the general registers that are given; the others stay (`KVM_SET_REGS`, api.rst 4.12).
+   *
+   * @throws {KvmError} When the last exit's access has parts that were not run yet.
+   */
+  setRegs(changes: Partial<Regs>): void {
+    this.#finish();
+    this.#change(
+      { bit: uapi.KVM_SYNC_X86_REGS, get: ioctls.KVM_GET_REGS, set: ioctls.KVM_SET_REGS },
+      syncRegs.regs,
+      () => kvmRegs.assign(this.#view, syncRegs.regs, changes),
+    );
+  }
+
+  /** Segment, descriptor table and control registers (`KVM_GET_SREGS`, api.rst 4.13). */
+  getSregs(): Sregs {
+    if (!(this.#shared & uapi.KVM_SYNC_X86_SREGS)) {
+      this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+    }
+    return kvmSregs.read(this.#view, syncRegs.sregs);
+  }
+
+  /**
+   * Sets the system registers that are given; the others stay (`KVM_SET_SREGS`, api.rst 4.14).
+   *
+   * @throws {KvmError} `EINVAL` for a state no CPU can be in, such as EFER.LMA without CR0.PG.
+   */
+  setSregs(changes: Partial<Sregs>): void {
+    this.#finish();
+    this.#change(
+      { bit: uapi.KVM_SYNC_X86_SREGS, get: ioctls.KVM_GET_SREGS, set: ioctls.KVM_SET_SREGS },
+      syncRegs.sregs,
+      () => kvmSregs.assign(this.#view, syncRegs.sregs, changes),
+    );
+  }
+
+  /** The system registers with the PAE pointers (`KVM_GET_SREGS2`, api.rst 4.131). */
+  getSregs2(): Sregs2 {
+    return this.#get(ioctls.KVM_GET_SREGS2, kvmSregs2);
+  }
+
+  /** Sets the system registers with the PAE pointers (`KVM_SET_SREGS2`, api.rst 4.132). */
+  setSregs2(sregs: Sregs2): void {
+    this.#set(ioctls.KVM_SET_SREGS2, kvmSregs2.encode(sregs));
+    if (this.#shared & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+  }
+
+  /** x87 and SSE registers (`KVM_GET_FPU`, api.rst 4.22). */
+  getFpu(): Fpu {
+    return this.#get(ioctls.KVM_GET_FPU, kvmFpu);
+  }
+
+  /** Sets x87 and SSE registers (`KVM_SET_FPU`, api.rst 4.23). */
+  setFpu(fpu: Fpu): void {
+    this.#set(ioctls.KVM_SET_FPU, kvmFpu.encode(fpu));
+  }
+
+  /** The XSAVE area, 4096 bytes laid out as CPUID leaf 0xD says (`KVM_GET_XSAVE`, api.rst 4.42). */
+  getXsave(): Uint8Array {
+    return this.#get(ioctls.KVM_GET_XSAVE, kvmXsave).region;
+  }
+
+  /** Sets the XSAVE area (`KVM_SET_XSAVE`, api.rst 4.43). */
+  setXsave(region: Uint8Array): void {
+    this.#set(ioctls.KVM_SET_XSAVE, kvmXsave.encode({ region }));
+  }
+
+  /** The extended control registers, XCR0 in practice (`KVM_GET_XCRS`, api.rst 4.44). */
+  getXcrs(): Xcr[] {
+    const { nrXcrs, xcrs } = this.#get(ioctls.KVM_GET_XCRS, kvmXcrs);
+    return xcrs.slice(0, nrXcrs);
+  }
+
+  /** Sets the extended control registers (`KVM_SET_XCRS`, api.rst 4.45). */
+  setXcrs(xcrs: Xcr[]): void {
+    this.#set(ioctls.KVM_SET_XCRS, kvmXcrs.encode({ nrXcrs: xcrs.length, xcrs }));
+  }
+
+  /** DR0–3, DR6 and DR7 (`KVM_GET_DEBUGREGS`, api.rst 4.33). */
+  getDebugregs(): Debugregs {
+    return this.#get(ioctls.KVM_GET_DEBUGREGS, kvmDebugregs);
+  }
+
+  /** Sets the debug registers (`KVM_SET_DEBUGREGS`, api.rst 4.34). */
+  setDebugregs(debugregs: Debugregs): void {
+    this.#set(ioctls.KVM_SET_DEBUGREGS, kvmDebugregs.encode(debugregs));
+  }
+
+  /** Exceptions, interrupts, NMIs and SMIs under way (`KVM_GET_VCPU_EVENTS`, api.rst 4.31). */
+  getEvents(): VcpuEvents {
+    return this.#get(ioctls.KVM_GET_VCPU_EVENTS, kvmVcpuEvents);
+  }
+
+  /** Sets the events under way (`KVM_SET_VCPU_EVENTS`, api.rst 4.32); `flags` says which count. */
+  setEvents(events: VcpuEvents): void {
+    this.#set(ioctls.KVM_SET_VCPU_EVENTS, kvmVcpuEvents.encode(events));
+  }
+
+  /** Whether it runs, waits or is halted: `KVM_MP_STATE_*` (`KVM_GET_MP_STATE`, api.rst 4.38). */
+  getMpState(): number {
+    return this.#get(ioctls.KVM_GET_MP_STATE, kvmMpState).mpState;
+  }
+
+  /** Sets the state (`KVM_SET_MP_STATE`, api.rst 4.39). */
+  setMpState(mpState: number): void {
+    this.#set(ioctls.KVM_SET_MP_STATE, kvmMpState.encode({ mpState }));
+  }
+
+  /** The local APIC's registers, 1024 bytes (`KVM_GET_LAPIC`, api.rst 4.57); needs the irqchip. */
+  getLapic(): Uint8Array {
+    return this.#get(ioctls.KVM_GET_LAPIC, kvmLapicState).regs;
+  }
+
+  /** Sets the local APIC's registers (`KVM_SET_LAPIC`, api.rst 4.58). */
+  setLapic(regs: Uint8Array): void {
+    this.#set(ioctls.KVM_SET_LAPIC, kvmLapicState.encode({ regs }));
+  }
+
+  /**
+   * Reads model-specific registers (`KVM_GET_MSRS`, api.rst 4.18).
+   *
+   * @returns Their values, in the order asked for.
+   * @throws {KvmError} When KVM refuses one; the message names it.
+   */
+  getMsrs(indices: number[]): bigint[] {
+    const { view, done } = this.#msrs(
+      ioctls.KVM_GET_MSRS,
+      indices.map((index) => ({ index, data: 0n })),
+    );
+    if (done < indices.length) throw msrRefused("read", indices[done]!, ioctls.KVM_GET_MSRS);
+    return indices.map((_, i) => kvmMsrEntry.read(view, kvmMsrs.size + i * kvmMsrEntry.size).data);
+  }
+
+  /**
+   * Sets model-specific registers, in this order (`KVM_SET_MSRS`, api.rst 4.19).
+   *
+   * @throws {KvmError} When KVM refuses one; those before it are set.
+   */
+  setMsrs(entries: MsrEntry[]): void {
+    this.#finish();
+    const { done } = this.#msrs(ioctls.KVM_SET_MSRS, entries);
+    if (done < entries.length) throw msrRefused("set", entries[done]!.index, ioctls.KVM_SET_MSRS);
+  }
+
+  #msrs(ioctl: Ioctl, entries: MsrEntry[]): { view: DataView; done: number } {
+    const buffer = new Uint8Array(kvmMsrs.size + entries.length * kvmMsrEntry.size);
+    const view = new DataView(buffer.buffer);
+    kvmMsrs.write(view, 0, { nmsrs: entries.length });
+    for (const [i, entry] of entries.entries()) {
+      kvmMsrEntry.write(view, kvmMsrs.size + i * kvmMsrEntry.size, entry);
+    }
+    this.#flush();
+    return { view, done: this.#descriptor.ioctl(ioctl, buffer, "access MSRs") };
+  }
+
+  /** What the guest's CPUID answers (`KVM_GET_CPUID2`, api.rst 4.20). */
+  getCpuid(): CpuidEntry[] {
+    const room = 256;
+    const buffer = new Uint8Array(kvmCpuid2.size + room * kvmCpuidEntry2.size);
+    const view = new DataView(buffer.buffer);
+    kvmCpuid2.write(view, 0, { nent: room });
+    this.#descriptor.ioctl(ioctls.KVM_GET_CPUID2, buffer, "read the CPUID");
+    const { nent } = kvmCpuid2.read(view, 0);
+    return Array.from(
+      { length: nent },
+      (_, i) => kvmCpuidEntry2.read(view, kvmCpuid2.size + i * kvmCpuidEntry2.size),
+    );
+  }
+
+  /**
+   * Says what the guest's CPUID answers (`KVM_SET_CPUID2`, api.rst 4.20), before the first run.
+   * Without it most of CPUID is zero. {@linkcode Kvm.supportedCpuid} gives what the host can.
+   */
+  setCpuid(entries: CpuidEntry[]): void {
+    const buffer = new Uint8Array(kvmCpuid2.size + entries.length * kvmCpuidEntry2.size);
+    const view = new DataView(buffer.buffer);
+    kvmCpuid2.write(view, 0, { nent: entries.length });
+    for (const [i, entry] of entries.entries()) {
+      kvmCpuidEntry2.write(view, kvmCpuid2.size + i * kvmCpuidEntry2.size, entry);
+    }
+    this.#descriptor.ioctl(ioctls.KVM_SET_CPUID2, buffer, "set the CPUID");
+  }
+
+  /**
+   * Switches debugging on or off (`KVM_SET_GUEST_DEBUG`, api.rst 4.87); without options, off. What
+   * of it works differs between hosts.
+   *
+   * @throws {RangeError} For more than four hardware breakpoints.
+   */
+  setGuestDebug(options: GuestDebugOptions = {}): void {
+    const { hardwareBreakpoints = [] } = options;
+    if (hardwareBreakpoints.length > 4) {
+      throw new RangeError(
+        `Cannot set ${hardwareBreakpoints.length} hardware breakpoints: the CPU has four`,
+      );
+    }
+    const debugreg = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+    for (const [i, address] of hardwareBreakpoints.entries()) {
+      debugreg[i] = address;
+      // DR7.Gi, with R/Wi and LENi zero: at execution (Intel SDM vol. 3B §18.2.4).
+      debugreg[7]! |= 2n << BigInt(2 * i);
+    }
+    const control = (options.singleStep ? uapi.KVM_GUESTDBG_SINGLESTEP : 0) |
+      (options.softwareBreakpoints ? uapi.KVM_GUESTDBG_USE_SW_BP : 0) |
+      (hardwareBreakpoints.length > 0 ? uapi.KVM_GUESTDBG_USE_HW_BP : 0) |
+      (options.blockInterrupts ? uapi.KVM_GUESTDBG_BLOCKIRQ : 0);
+    this.#set(
+      ioctls.KVM_SET_GUEST_DEBUG,
+      kvmGuestDebug.encode({
+        control: control === 0 ? 0 : control | uapi.KVM_GUESTDBG_ENABLE,
+        arch: { debugreg },
+      }),
+    );
+  }
+
+  /**
+   * Walks the guest's page tables as its CPU would now (`KVM_TRANSLATE`, api.rst 4.15).
+   *
+   * @returns The guest-physical address, or nothing where no page is mapped.
+   */
+  translate(linearAddress: bigint): number | undefined {
+    this.#flush();
+    const buffer = kvmTranslation.encode({ linearAddress });
+    this.#descriptor.ioctl(ioctls.KVM_TRANSLATE, buffer, "translate an address");
+    const { valid, physicalAddress } = kvmTranslation.decode(buffer);
+    return valid ? Number(physicalAddress) : undefined;
+  }
+
+  /** Queues a non-maskable interrupt (`KVM_NMI`, api.rst 4.64). */
+  nmi(): void {
+    this.#descriptor.ioctl(ioctls.KVM_NMI, 0n, "queue an NMI");
+  }
+
+  /**
+   * Queues an external interrupt, where there is no in-kernel interrupt controller
+   * (`KVM_INTERRUPT`, api.rst 4.16). The guest must be able to take it.
+   *
+   * @param vector 0 to 255.
+   */
+  interrupt(vector: number): void {
+    this.#set(ioctls.KVM_INTERRUPT, kvmInterrupt.encode({ irq: vector }));
+  }
+
+  /**
+   * Says which signals are blocked while the guest runs, instead of those the thread blocks
+   * (`KVM_SET_SIGNAL_MASK`, api.rst 4.21). One that the thread blocks and the guest does not ends
+   * {@linkcode Vcpu.run} with `intr` and stays pending.
+   *
+   * @param signals Signal numbers, 1 to 64; nothing: those the thread blocks.
+   */
+  setSignalMask(signals?: number[]): void {
+    const attempt = "set the signal mask";
+    if (signals === undefined) {
+      this.#descriptor.ioctl(ioctls.KVM_SET_SIGNAL_MASK, 0n, attempt);
+      return;
+    }
+    let set = 0n;
+    for (const signal of signals) set |= 1n << BigInt(signal - 1);
+    const buffer = new Uint8Array(kvmSignalMask.size + 8);
+    const view = new DataView(buffer.buffer);
+    kvmSignalMask.write(view, 0, { len: 8 });
+    view.setBigUint64(kvmSignalMask.size, set, true);
+    this.#descriptor.ioctl(ioctls.KVM_SET_SIGNAL_MASK, buffer, attempt);
+  }
+
+  /** Switches a capability of the vCPU on (`KVM_ENABLE_CAP`, api.rst 4.37 and 6). */
+  enableCap(capability: Capability | number, args: bigint[] = []): void {
+    const cap = typeof capability === "number" ? capability : capabilities[capability];
+    this.#descriptor.ioctl(
+      ioctls.KVM_ENABLE_CAP,
+      kvmEnableCap.encode({ cap, args }),
+      `enable ${capability}`,
+    );
+  }
+
+  /**
+   * Takes the writes out of the VM's ring ({@linkcode Vm.addCoalescedZone}), the oldest first. The
+   * ring holds 169; a write that finds it full exits. To be drained before an exit is handled, so
+   * that the order is kept.
+   */
+  drainCoalesced(): CoalescedWrite[] {
+    const view = this.#view;
+    const writes: CoalescedWrite[] = [];
+    let first = view.getUint32(RING, true);
+    const last = view.getUint32(RING + 4, true);
+    for (; first !== last; first = (first + 1) % RING_LENGTH) {
+      const write = kvmCoalescedMmio.read(
+        view,
+        RING + kvmCoalescedMmioRing.size + first * kvmCoalescedMmio.size,
+      );
+      writes.push({
+        address: write.physAddr,
+        pio: write.pio !== 0,
+        data: write.data.subarray(0, write.len),
+      });
+    }
+    view.setUint32(RING, first, true);
+    return writes;
+  }
+
+  #get<T>(ioctl: Ioctl, layout: Struct<T>): T {
+    this.#flush();
+    const buffer = layout.encode();
+    this.#descriptor.ioctl(ioctl, buffer, `read the state of vCPU ${this.id}`);
+    return layout.decode(buffer);
+  }
+
+  #set(ioctl: Ioctl, argument: Uint8Array<ArrayBuffer>): void {
+    this.#finish();
+    this.#flush();
+    this.#descriptor.ioctl(ioctl, argument, `set the state of vCPU ${this.id}`);
+  }
+
+  /** A request whose struct is the one at `offset` in `kvm_run`. */
+  #ioctlAt(ioctl: Ioctl, offset: number): void {
+    this.#descriptor.ioctl(
+      ioctl,
+      this.#runMapping.address + BigInt(offset),
+      `access the registers of vCPU ${this.id}`,
+    );
+  }
+
+  /** Changes registers in `kvm_run`, and hands them to KVM now or, if shared, with the next run. */
+  #change(
+    registers: { bit: number; get: Ioctl; set: Ioctl },
+    offset: number,
+    assign: () => void,
+  ): void {
+    if (this.#shared & registers.bit) {
+      assign();
+      const dirty = this.#view.getBigUint64(DIRTY_REGS, true);
+      this.#view.setBigUint64(DIRTY_REGS, dirty | BigInt(registers.bit), true);
+    } else {
+      this.#ioctlAt(registers.get, offset);
+      assign();
+      this.#ioctlAt(registers.set, offset);
+    }
+  }
+
+  /** Hands over shared registers that were set since the last run. */
+  #flush(): void {
+    if (this.#shared === 0) return;
+    const dirty = Number(this.#view.getBigUint64(DIRTY_REGS, true));
+    if (dirty === 0) return;
+    this.#view.setBigUint64(DIRTY_REGS, 0n, true);
+    if (dirty & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_SET_SREGS, syncRegs.sregs);
+    if (dirty & uapi.KVM_SYNC_X86_REGS) this.#ioctlAt(ioctls.KVM_SET_REGS, syncRegs.regs);
+  }
+
+  /** Completes the last exit's instruction, before the state is set. */
+  #finish(): void {
+    const next = this.complete();
+    if (next !== undefined) {
+      throw new KvmError(
+        `Cannot set the state of vCPU ${this.id}: its ${next.reason} access has further parts`,
+        { remedy: "Answer them and run until the access is complete" },
+      );
+    }
+  }
+
+  /** Closes the vCPU and unmaps its `kvm_run`; again, it does nothing. */
+  close(): void {
+    this.#descriptor.close();
+    this.#runMapping.close();
+    this.#closed();
+  }
+
+  /** {@linkcode Vcpu.close} */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function msrRefused(verb: string, index: number, ioctl: Ioctl): KvmError {
+  return new KvmError(`Cannot ${verb} MSR 0x${index.toString(16)}: this KVM refuses it`, {
+    operation: ioctl.name,
+    remedy: "Kvm.msrIndices() lists those it knows",
+  });
+}
