@@ -3,3 +3,6 @@
  *
  * @module
  */
+export * from "./assemble.ts";
+export { AssemblyError } from "./error.ts";
+export type { Bits } from "./instructions.ts";

@@ -1,0 +1,68 @@
+/** Bytes that grow at the end; numbers go in little-endian. */
+export class Bytes {
+  /** How many there are. */
+  length = 0;
+  #buffer: Uint8Array<ArrayBuffer>;
+
+  constructor(capacity = 256) {
+    this.#buffer = new Uint8Array(capacity);
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    larger.set(this.#buffer.subarray(0, this.length));
+    this.#buffer = larger;
+  }
+
+  /** Appends a byte. */
+  byte(value: number): void {
+    if (this.length === this.#buffer.length) this.reserve(1);
+    this.#buffer[this.length++] = value;
+  }
+
+  /** Appends the low `size` bytes of a number. */
+  number(value: bigint, size: number): void {
+    this.reserve(size);
+    if (size <= 4) {
+      const low = Number(BigInt.asIntN(32, value));
+      for (let i = 0; i < size; i++) this.#buffer[this.length++] = low >> 8 * i;
+      return;
+    }
+    for (let rest = value, i = 0; i < size; i++, rest >>= 8n) {
+      this.#buffer[this.length++] = Number(rest & 0xFFn);
+    }
+  }
+
+  /** Overwrites the `size` bytes at `offset` with the low bytes of a number. */
+  patch(offset: number, value: number, size: number): void {
+    for (let i = 0; i < size; i++) this.#buffer[offset + i] = value >> 8 * i;
+  }
+
+  /** Appends a string of bytes, one character each. */
+  text(bytes: string): void {
+    this.reserve(bytes.length);
+    for (let i = 0; i < bytes.length; i++) this.#buffer[this.length++] = bytes.charCodeAt(i);
+  }
+
+  /** Appends bytes. */
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.#buffer.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Appends `count` times the same byte. */
+  fill(value: number, count: number): void {
+    this.reserve(count);
+    this.#buffer.fill(value, this.length, this.length + count);
+    this.length += count;
+  }
+
+  /** The bytes from `start` to `end`, shared until the next byte is appended. */
+  view(start = 0, end: number = this.length): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(start, end);
+  }
+}

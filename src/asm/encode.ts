@@ -1,0 +1,658 @@
+import type { Bytes } from "./bytes.ts";
+import { AssemblyError, type SourceLine, type Span } from "./error.ts";
+import type { Base, Value } from "./expression.ts";
+import {
+  type Bits,
+  FAR,
+  findRows,
+  IMMEDIATE,
+  MEMORY,
+  type Pattern,
+  REGISTER,
+  type Row,
+} from "./instructions.ts";
+import type { Operand } from "./operand.ts";
+import { type Instruction, isPlainAddress } from "./parser.ts";
+import type { Register } from "./register.ts";
+
+/** Where an instruction stands: what its encoding depends on besides itself. */
+export interface Place {
+  /** The line, for messages. */
+  readonly line: SourceLine;
+  /** The mode. */
+  readonly bits: Bits;
+  /** The section it is in; undefined if it has an absolute address. */
+  readonly section: Base | undefined;
+  /** Its offset there. */
+  readonly offset: number;
+  /** Whether `default rel` is in force. */
+  readonly isRelative: boolean;
+  /** The address of a section; 0 as long as addresses are not settled. */
+  addressOf(base: Base): number;
+  /** Told of what is doubtful but not wrong. */
+  warn(message: string, span: Span): void;
+}
+
+/**
+ * Appends an instruction's bytes. Its operands' values must be up to date.
+ *
+ * @param instruction The instruction.
+ * @param place Where it stands.
+ * @param out Where its bytes go.
+ * @throws {AssemblyError} If no form of the instruction takes these operands.
+ */
+export function encode(instruction: Instruction, place: Place, out: Bytes): void {
+  const { operands, mnemonic } = instruction;
+  if (mnemonic === "") return emitPrefixes(instruction, { place, out });
+  const row = findRow(instruction, place);
+  const memory = operands.find((operand) => operand.kind === MEMORY);
+  const address = memory && resolveAddress(memory, place, row, instruction.prefixes.addressSize);
+  emit(instruction, row, address, place, out);
+}
+
+/** Chooses the first row that fits (the table is ordered so that this is the shortest). */
+function findRow(instruction: Instruction, place: Place): Row {
+  const { mnemonic, operands } = instruction;
+  const rows = findRows(mnemonic, place.bits)!;
+  let hasMissing = false;
+  // Sizes that would make an unsized memory operand fit, for NASM's guess where only one does.
+  let missing = 0;
+  let guess: Row | undefined;
+  for (const row of rows) {
+    const fit = matches(row, instruction, place);
+    if (fit === "yes") return row;
+    if (fit === "no") continue;
+    hasMissing = true;
+    const size = row.operands.find((pattern) => (pattern.kinds & MEMORY) !== 0)!.size;
+    if (missing === 0) {
+      missing = size;
+      guess = row;
+    } else if (missing !== size) guess = undefined;
+  }
+  if (guess) return guess;
+  const span = operands.length > 0
+    ? { start: operands[0]!.start, end: operands.at(-1)!.end }
+    : undefined;
+  const fail = (reason: string) => new AssemblyError(reason, { line: place.line, span });
+  if (hasMissing) {
+    throw fail("The operation size is not specified: write byte, word, dword or qword");
+  }
+  if (rows.length === 0) {
+    throw fail(
+      place.bits === 64
+        ? `There is no ${mnemonic} in 64-bit mode`
+        : `There is a ${mnemonic} in 64-bit mode only`,
+    );
+  }
+  throw fail(`There is no ${mnemonic} with ${operands.length === 0 ? "no" : "these"} operands`);
+}
+
+type Fit = "yes" | "no" | "size missing";
+
+function matches(row: Row, instruction: Instruction, place: Place): Fit {
+  const { operands } = instruction;
+  if (row.operands.length !== operands.length) return "no";
+  let fit: Fit = "yes";
+  for (let i = 0; i < operands.length; i++) {
+    const pattern = row.operands[i]!;
+    const operand = operands[i]!;
+    if ((pattern.kinds & operand.kind) === 0) return "no";
+    switch (operand.kind) {
+      case REGISTER: {
+        const register = operand.register!;
+        if (pattern.register !== undefined) {
+          if (pattern.register !== register.name) return "no";
+          break;
+        }
+        if (pattern.class !== register.class) return "no";
+        if (pattern.class === "general" && pattern.size !== 0 && pattern.size !== register.size) {
+          return "no";
+        }
+        break;
+      }
+      case MEMORY:
+        if (pattern.isFar !== (operand.distance === "far")) return "no";
+        if (pattern.plainAddress && !isOffset(operand, place)) return "no";
+        if (pattern.size === 0 || operand.size === pattern.size) break;
+        if (operand.size !== 0) return "no";
+        if (row.commonSize === pattern.size && givesSize(row, operands)) break;
+        if (row.isModeSized && row.operandSize === place.bits) break;
+        fit = "size missing";
+        break;
+      case IMMEDIATE:
+        if (!takesImmediate(pattern, operand, row, instruction, place)) return "no";
+        break;
+      case FAR:
+        if (operand.size !== 0 ? operand.size !== pattern.size : pattern.size !== modeSize(place)) {
+          return "no";
+        }
+    }
+  }
+  return fit;
+}
+
+/** The size that operands have in a mode by default; far pointers have no 64-bit form. */
+function modeSize(place: Place): number {
+  return place.bits === 16 ? 16 : 32;
+}
+
+/** Whether a register or an immediate with a written size settles the memory operand's size. */
+function givesSize(row: Row, operands: readonly Operand[]): boolean {
+  return operands.some((operand, i) =>
+    operand.kind === REGISTER
+      ? row.operands[i]!.role !== "implied" || row.operands[i]!.size !== 0 ||
+        row.operands.some((pattern) => pattern.plainAddress)
+      : operand.kind === IMMEDIATE && operand.size !== 0
+  );
+}
+
+/** Whether memory can be an offset in the instruction itself, without a ModR/M byte. */
+function isOffset(operand: Operand, place: Place): boolean {
+  if (!isPlainAddress(operand)) return false;
+  return place.bits !== 64 || (operand.displacementSize === 64 && operand.relative !== true);
+}
+
+function takesImmediate(
+  pattern: Pattern,
+  operand: Operand,
+  row: Row,
+  instruction: Instruction,
+  place: Place,
+): boolean {
+  const { size, value, strict, distance } = operand;
+  if (pattern.role === "relative") return takesTarget(pattern, operand, row, instruction, place);
+  if (distance !== undefined) return false;
+  const isNumber = value.terms.length === 0 && !value.unknown;
+  if (pattern.limit === "one") return isNumber && value.number === 1n;
+  if (pattern.limit === "signed8") {
+    if (size === 8) return true;
+    if (strict) return false;
+    if (
+      row.isModeSized && size === 0
+        ? pattern.size !== place.bits
+        : size !== 0 && size !== pattern.size
+    ) {
+      return false;
+    }
+    return isNumber && fitsSigned8(value.number, pattern.size);
+  }
+  if (size !== 0 ? size !== pattern.size : row.isModeSized && pattern.size !== place.bits) {
+    return false;
+  }
+  if (pattern.limit === undefined) return true;
+  if (size === pattern.size && pattern.limit === "signed32") return true;
+  if (strict || !isNumber) return false;
+  return pattern.limit === "signed32"
+    ? BigInt.asIntN(32, value.number) === value.number
+    : BigInt.asUintN(32, value.number) === value.number;
+}
+
+/** Whether sign-extending the low byte gives the same operand, as the operand size sees it. */
+function fitsSigned8(number: bigint, size: number): boolean {
+  if (number >= -128n && number <= 127n) return true;
+  if (size === 0 || size === 64) return false;
+  const wrapped = BigInt.asIntN(size, number);
+  return wrapped >= -128n && wrapped <= 127n;
+}
+
+/** A short jump is taken if the target is near enough, and in the first pass if it is not known. */
+function takesTarget(
+  pattern: Pattern,
+  operand: Operand,
+  row: Row,
+  instruction: Instruction,
+  place: Place,
+): boolean {
+  const { distance, size, value } = operand;
+  if (distance === "far") return false;
+  if (pattern.size !== 8) {
+    return distance !== "short" && pattern.size === (size === 0 ? place.bits : size);
+  }
+  if (distance === "short" || !row.isOptional) return distance !== "near";
+  if (distance === "near" || operand.strict || size !== 0) return false;
+  if (value.unknown) return true;
+  const target = targetOffset(value, place);
+  if (target === undefined) return false;
+  const length = row.opcode.length + 1 + prefixCount(instruction, place);
+  const delta = target - (place.offset + length);
+  return delta >= -128 && delta <= 127;
+}
+
+function prefixCount({ prefixes }: Instruction, place: Place): number {
+  return (prefixes.repeat ? 1 : 0) + (prefixes.lock ? 1 : 0) + (prefixes.segment ? 1 : 0) +
+    (prefixes.operandSize !== 0 && prefixes.operandSize !== modeSize(place) ? 1 : 0) +
+    (prefixes.addressSize !== 0 && prefixes.addressSize !== place.bits ? 1 : 0);
+}
+
+/** The target's offset in the section where the jump stands; undefined if it is elsewhere. */
+function targetOffset(value: Value, place: Place): number | undefined {
+  const { terms, number } = value;
+  if (terms.length === 0) return place.section === undefined ? Number(number) : undefined;
+  if (terms.length > 1 || terms[0]!.of !== place.section || terms[0]!.factor !== 1) {
+    return undefined;
+  }
+  return Number(number);
+}
+
+/** A memory operand, ready to be encoded. */
+interface Address {
+  /** The ModR/M byte without its reg field. */
+  modrm: number;
+  /** The SIB byte, or −1. */
+  sib: number;
+  /** The displacement. */
+  displacement: bigint;
+  /** Its size in bytes. */
+  displacementSize: number;
+  /** Whether it is relative to the next instruction. */
+  isRelative: boolean;
+  /** REX.B and REX.X. */
+  rex: number;
+  /** The address size. */
+  size: number;
+}
+
+const noTerms: Value["terms"] = [];
+
+function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: number): Address {
+  const fail = (reason: string) => new AssemblyError(reason, { line: place.line, span: operand });
+  const { value } = operand;
+  let first: Register | undefined;
+  let second: Register | undefined;
+  let firstFactor = 0;
+  let secondFactor = 0;
+  let isFirstScaled = false;
+  let bases = noTerms;
+  for (const term of value.terms) {
+    const { of, factor } = term;
+    if (!("class" in of)) bases = bases === noTerms ? [term] : [...bases, term];
+    else if (of.class !== "general" || of.size === 8) {
+      throw fail(`Register ${of.name} cannot be part of an address`);
+    } else if (!first) {
+      first = of;
+      firstFactor = factor;
+      isFirstScaled = term.scaled;
+    } else if (!second) {
+      second = of;
+      secondFactor = factor;
+    } else throw fail("An address has at most two registers");
+  }
+  const displacement = relocate(value.number, bases, place, operand);
+  const isKnown = bases.length === 0 && !value.unknown;
+  if (first && second && first.size !== second.size) {
+    throw fail(`Registers ${first.name} and ${second.name} differ in size`);
+  }
+  const size = first?.size ?? plainSize(operand, place, prefixSize);
+  if (first && size === (place.bits === 64 ? 16 : 64)) {
+    throw fail(`There are no ${size}-bit addresses in ${place.bits}-bit mode`);
+  }
+  const address: Address = {
+    modrm: 0,
+    sib: -1,
+    displacement,
+    displacementSize: 0,
+    isRelative: false,
+    rex: 0,
+    size,
+  };
+  if (row.operands.some((pattern) => pattern.plainAddress)) {
+    address.displacementSize = size / 8;
+    return address;
+  }
+  if (!first) return resolvePlain(address, operand, place);
+  const small = size === 16 ? BigInt.asIntN(16, displacement) : BigInt.asIntN(32, displacement);
+  let base: Register | undefined = first;
+  let index = second;
+  let scale = secondFactor;
+  if (!second) {
+    ({ base, index, scale } = splitSingle(
+      first,
+      firstFactor,
+      isFirstScaled && operand.nosplit,
+      operand,
+    ));
+  } else if (firstFactor !== 1 || (secondFactor === 1 && isFirstScaled)) {
+    base = second;
+    index = first;
+    scale = firstFactor;
+    if (secondFactor !== 1) throw fail("An address has at most one scaled register");
+  }
+  if (index && isStackPointer(index) && scale === 1 && base && !isStackPointer(base)) {
+    [base, index] = [index, base];
+  }
+  let mode = 2;
+  if (size === 16) {
+    const form = shortForm(base, index, scale);
+    if (form < 0) throw fail("There is no such 16-bit address");
+    address.modrm = form;
+    if (isKnown && small === 0n && form !== 6 && operand.displacementSize === 0) mode = 0;
+  } else {
+    if (index && isStackPointer(index)) throw fail(`${index.name} cannot be an index`);
+    const log = [1, 2, 4, 8].indexOf(scale);
+    if (index && log < 0) throw fail(`The scale is 1, 2, 4 or 8, not ${scale}`);
+    const baseBits = base ? base.number & 7 : 5;
+    if (index || baseBits === 4) {
+      address.modrm = 4;
+      address.sib = (index ? log << 6 | (index.number & 7) << 3 : 4 << 3) | baseBits;
+    } else address.modrm = baseBits;
+    address.rex = (base && base.number > 7 ? 1 : 0) | (index && index.number > 7 ? 2 : 0);
+    if (!base) {
+      address.displacementSize = 4;
+      return address;
+    }
+    if (isKnown && small === 0n && baseBits !== 5 && operand.displacementSize === 0) mode = 0;
+  }
+  if (mode !== 0) {
+    const isByte = operand.displacementSize === 8 ||
+      (operand.displacementSize === 0 && isKnown && small >= -128n && small <= 127n);
+    mode = isByte ? 1 : 2;
+    address.displacementSize = isByte ? 1 : size === 16 ? 2 : 4;
+  }
+  address.modrm |= mode << 6;
+  return address;
+}
+
+/** The address size where no register tells it. */
+function plainSize(operand: Operand, place: Place, prefixSize: number): number {
+  const { displacementSize } = operand;
+  if (displacementSize >= 16) {
+    if (place.bits === 64 && displacementSize === 32) return operand.relative === true ? 64 : 64;
+    return displacementSize;
+  }
+  return prefixSize || place.bits;
+}
+
+/** An address without registers: relative to the next instruction, or absolute. */
+function resolvePlain(address: Address, operand: Operand, place: Place): Address {
+  address.displacementSize = address.size === 16 ? 2 : 4;
+  if (address.size === 16) {
+    address.modrm = 6;
+    return address;
+  }
+  address.modrm = 5;
+  if (place.bits !== 64) return address;
+  const isThread = operand.override?.name === "fs" || operand.override?.name === "gs";
+  address.isRelative = operand.relative ?? (place.isRelative && !isThread);
+  if (!address.isRelative) {
+    address.modrm = 4;
+    address.sib = 0x25;
+  }
+  return address;
+}
+
+interface Split {
+  base: Register | undefined;
+  index: Register | undefined;
+  scale: number;
+}
+
+/** One register times a factor: `[eax*2]` becomes `[eax+eax]`, `[eax*5]` `[eax+eax*4]`. */
+function splitSingle(
+  register: Register,
+  factor: number,
+  keepsIndex: boolean,
+  operand: Operand,
+): Split {
+  if (factor === 1) {
+    return keepsIndex
+      ? { base: undefined, index: register, scale: 1 }
+      : { base: register, index: undefined, scale: 0 };
+  }
+  const isSplit = factor === 3 || factor === 5 || factor === 9 ||
+    (factor === 2 && !operand.nosplit && !isStackPointer(register));
+  return isSplit
+    ? { base: register, index: register, scale: factor - 1 }
+    : { base: undefined, index: register, scale: factor };
+}
+
+function isStackPointer(register: Register): boolean {
+  return register.number === 4;
+}
+
+/** The r/m field of a 16-bit address (SDM volume 2, table 2-1); −1 if there is none. */
+function shortForm(base: Register, index: Register | undefined, scale: number): number;
+function shortForm(base: Register | undefined, index: Register | undefined, scale: number): number;
+function shortForm(
+  base: Register | undefined,
+  index: Register | undefined,
+  scale: number,
+): number {
+  if (!base || (index && scale !== 1)) return -1;
+  if (!index) return ["si", "di", "bp", "bx"].indexOf(base.name) + 4 - (isIn16(base) ? 0 : 5);
+  const pair = [base.name, index.name].sort().join("+");
+  return ["bx+si", "bx+di", "bp+si", "bp+di"].indexOf(pair);
+}
+
+function isIn16(register: Register): boolean {
+  return ["si", "di", "bp", "bx"].includes(register.name);
+}
+
+/** A number with the addresses of the sections it is relative to. */
+function relocate(
+  number: bigint,
+  terms: Value["terms"],
+  place: Place,
+  span: Span,
+): bigint {
+  for (const { of, factor } of terms) {
+    if ("class" in of) {
+      throw new AssemblyError(`Register ${of.name} cannot be part of an immediate`, {
+        line: place.line,
+        span,
+      });
+    }
+    if (factor !== 1 || terms.length > 1) {
+      throw new AssemblyError(
+        "The sum or multiple of addresses is neither a number nor an address",
+        {
+          line: place.line,
+          span,
+        },
+      );
+    }
+    number += BigInt(place.addressOf(of));
+  }
+  return number;
+}
+
+/** The value of an operand as bytes will hold it. */
+export function finalValue(value: Value, place: Place, span: Span): bigint {
+  return value.terms.length === 0 ? value.number : relocate(value.number, value.terms, place, span);
+}
+
+interface Emission {
+  readonly place: Place;
+  readonly out: Bytes;
+  readonly row?: Row;
+  readonly addressSize?: number;
+  readonly override?: Register | undefined;
+}
+
+/** The legacy prefixes, in NASM's order: wait, repeat, lock, segment, operand size, address size. */
+function emitPrefixes(
+  { prefixes, operands }: Instruction,
+  { place, out, row, addressSize, override }: Emission,
+): void {
+  const { bits } = place;
+  if (prefixes.wait) out.byte(prefixes.wait);
+  if (prefixes.repeat) out.byte(prefixes.repeat);
+  if (prefixes.lock) out.byte(prefixes.lock);
+  const segment = override ?? prefixes.segment;
+  if (segment) out.byte(segmentPrefix[segment.number]!);
+  const operandSize = row?.operandSize || prefixes.operandSize;
+  if (operandSize === 64 && bits !== 64) {
+    throw new AssemblyError("There is no 64-bit operand size in this mode", { line: place.line });
+  }
+  if ((operandSize === 16 && bits !== 16) || (operandSize === 32 && bits === 16)) out.byte(0x66);
+  const size = addressSize || row?.addressSize || prefixes.addressSize;
+  if (size !== 0 && size !== bits) {
+    if (size === (bits === 64 ? 16 : 64)) {
+      throw new AssemblyError(`There are no ${size}-bit addresses in ${bits}-bit mode`, {
+        line: place.line,
+        span: operands.find((operand) => operand.kind === MEMORY),
+      });
+    }
+    out.byte(0x67);
+  }
+}
+
+const segmentPrefix = [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65];
+
+function emit(
+  instruction: Instruction,
+  row: Row,
+  address: Address | undefined,
+  place: Place,
+  out: Bytes,
+): void {
+  const start = out.length;
+  const { operands } = instruction;
+  let reg = row.digit;
+  let rm = -1;
+  let rex = row.wide || instruction.prefixes.operandSize === 64 ? 0x48 : 0;
+  let plus = 0;
+  let vvvv = 0;
+  let high: Register | undefined;
+  let override: Register | undefined;
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i]!;
+    const { register } = operand;
+    if (operand.kind === MEMORY) override = operand.override;
+    if (!register) continue;
+    if (register.high) high = register;
+    if (register.low) rex |= 0x40;
+    if (
+      place.bits !== 64 &&
+      (register.number > 7 || register.size === 64 && register.class === "general" || register.low)
+    ) {
+      throw new AssemblyError(`Register ${register.name} exists in 64-bit mode only`, {
+        line: place.line,
+        span: operand,
+      });
+    }
+    switch (row.operands[i]!.role) {
+      case "reg":
+        reg = register.number & 7;
+        if (register.number > 7) rex |= 0x44;
+        break;
+      case "rm":
+        rm = register.number & 7;
+        if (register.number > 7) rex |= 0x41;
+        break;
+      case "opcode":
+        plus = register.number & 7;
+        if (register.number > 7) rex |= 0x41;
+        break;
+      case "vvvv":
+        vvvv = register.number;
+    }
+  }
+  if (address && address.rex !== 0) rex |= 0x40 | address.rex;
+  if (high && rex !== 0) {
+    throw new AssemblyError(`Register ${high.name} cannot be used with a REX prefix`, {
+      line: place.line,
+      span: operands.find((operand) => operand.register === high),
+    });
+  }
+  emitPrefixes(instruction, { place, out, row, addressSize: address?.size ?? 0, override });
+  if (row.vex) emitVex(row.vex, rex, vvvv, out);
+  else {
+    if (row.prefix) out.byte(row.prefix);
+    if (rex !== 0) out.byte(rex);
+  }
+  const last = row.opcode.length - 1;
+  for (let i = 0; i < last; i++) out.byte(row.opcode[i]!);
+  out.byte(row.opcode[last]! + plus);
+  let relativeAt = -1;
+  if (row.digit !== -2) {
+    if (rm >= 0) out.byte(0xC0 | reg << 3 | rm);
+    else if (address) {
+      out.byte(address.modrm | reg << 3);
+      if (address.sib >= 0) out.byte(address.sib);
+    }
+  }
+  if (address && address.displacementSize > 0) {
+    if (address.isRelative) relativeAt = out.length;
+    out.number(address.displacement, address.displacementSize);
+  }
+  emitImmediates(instruction, row, { place, out, start });
+  if (relativeAt >= 0) {
+    const operand = operands.find((candidate) => candidate.kind === MEMORY)!;
+    patchRelative(operand.value, { at: relativeAt, size: 4, start, place, out });
+  }
+}
+
+/** A VEX prefix, of two bytes where they suffice (SDM volume 2, §2.3.5). */
+function emitVex(
+  vex: NonNullable<Row["vex"]>,
+  rex: number,
+  vvvv: number,
+  out: Bytes,
+): void {
+  const tail = (~vvvv & 15) << 3 | vex.long << 2 | vex.prefix;
+  const r = rex & 4 ? 0 : 0x80;
+  if (vex.map === 1 && vex.wide === 0 && (rex & 3) === 0) {
+    out.byte(0xC5);
+    out.byte(r | tail);
+  } else {
+    out.byte(0xC4);
+    out.byte(r | (rex & 2 ? 0 : 0x40) | (rex & 1 ? 0 : 0x20) | vex.map);
+    out.byte(vex.wide << 7 | tail);
+  }
+}
+
+interface Immediates {
+  readonly place: Place;
+  readonly out: Bytes;
+  readonly start: number;
+}
+
+function emitImmediates(
+  instruction: Instruction,
+  row: Row,
+  { place, out, start }: Immediates,
+): void {
+  let next = 0;
+  for (let i = 0; i < row.operands.length; i++) {
+    const { role } = row.operands[i]!;
+    const operand = instruction.operands[i]!;
+    if (role === "immediate") {
+      const size = row.immediates[next++]!;
+      const value = finalValue(operand.value, place, operand);
+      out.number(value, size);
+      if (operand.kind === FAR) out.number(finalValue(operand.segmentValue, place, operand), 2);
+    } else if (role === "relative") {
+      const size = row.immediates[next++]!;
+      const at = out.length;
+      out.number(0n, size);
+      patchRelative(operand.value, { at, size, start, place, out, span: operand });
+    }
+  }
+}
+
+interface Patch extends Immediates {
+  readonly at: number;
+  readonly size: number;
+  readonly span?: Span;
+}
+
+/** Writes the distance from the end of the instruction to a target. */
+function patchRelative(value: Value, { at, size, start, place, out, span }: Patch): void {
+  const length = out.length - start;
+  const end = place.offset + length;
+  let distance: number;
+  const target = value.unknown ? end : targetOffset(value, place);
+  if (target !== undefined) distance = target - end;
+  else {
+    const from = place.section ? place.addressOf(place.section) : 0;
+    const to = finalValue(value, place, span ?? { start: 0, end: 0 });
+    distance = Number(BigInt.asIntN(64, to - BigInt(from + end)));
+  }
+  if (size === 1 && (distance < -128 || distance > 127)) {
+    throw new AssemblyError(
+      `The short jump is out of range: ${distance} is not in -128 to 127`,
+      { line: place.line, span },
+    );
+  }
+  out.patch(at, distance, size);
+}

@@ -1,0 +1,65 @@
+/** A line as the assembler sees it: after the preprocessor, with where it came from. */
+export interface SourceLine {
+  /** The line's text, macros expanded. */
+  readonly text: string;
+  /** The file it was written in. */
+  readonly file: string;
+  /** The line's number there, from 1. */
+  readonly line: number;
+  /** How many macro expansions deep it came from; 0 for a line of the source itself. */
+  readonly depth: number;
+}
+
+/** A part of a line, for pointing at it: columns count from 0. */
+export interface Span {
+  /** Where it begins. */
+  readonly start: number;
+  /** Where it ends, exclusive. */
+  readonly end: number;
+}
+
+/** Thrown for a source that cannot be assembled. The message names, shows and marks the place. */
+export class AssemblyError extends Error {
+  /** What is wrong, without the place. */
+  readonly reason: string;
+  /** The file the line was written in. */
+  readonly file: string;
+  /** The line's number, from 1. */
+  readonly line: number;
+  /** The column of the token at fault, from 1. */
+  readonly column: number;
+  /** How many characters the token has. */
+  readonly length: number;
+  /** The line's text, macros expanded. */
+  readonly source: string;
+  /** Every error of the run, in the order found; this one is the first. */
+  errors: readonly AssemblyError[] = [this];
+
+  /**
+   * Makes the error of one place.
+   *
+   * @param reason What is wrong: capital first letter, no final period.
+   * @param at The line and, where known, the part of it that is wrong.
+   */
+  constructor(reason: string, at: { line: SourceLine; span?: Span | undefined }) {
+    const { text, file, line } = at.line;
+    const lead = text.length - text.trimStart().length;
+    const start = Math.min(at.span?.start ?? lead, text.length);
+    const length = Math.max(
+      1,
+      Math.min(at.span?.end ?? text.trimEnd().length, text.length) - start,
+    );
+    // Tabs stay tabs under a tab, so that the mark stands below its token in any terminal.
+    const indent = text.slice(0, start).replaceAll(/[^\t]/g, " ");
+    super(
+      `${file}:${line}:${start + 1}: ${reason}\n  ${text}\n  ${indent}^${"~".repeat(length - 1)}`,
+    );
+    this.name = "AssemblyError";
+    this.reason = reason;
+    this.file = file;
+    this.line = line;
+    this.column = start + 1;
+    this.length = length;
+    this.source = text;
+  }
+}

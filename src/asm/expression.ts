@@ -1,0 +1,552 @@
+import { AssemblyError, type SourceLine, type Span } from "./error.ts";
+import type { Lexer, TokenKind } from "./lexer.ts";
+import { findRegister, type Register } from "./register.ts";
+
+/** Something a value can be relative to, besides zero: a section whose address is settled last. */
+export interface Base {
+  /** The section's name, for messages. */
+  readonly name: string;
+}
+
+/** One summand of a value: a register or a section's address, times a factor. */
+export interface Term {
+  /** What is added. */
+  readonly of: Register | Base;
+  /** How many times. */
+  readonly factor: number;
+  /** Whether it was written with a factor, `eax*1` included: such a register wants to be an index. */
+  readonly scaled: boolean;
+}
+
+/** What an expression comes to: a number, and what has to be added to it. */
+export interface Value {
+  /** The number, as a signed 64-bit integer. */
+  readonly number: bigint;
+  /** Registers and sections, in the order written. */
+  readonly terms: readonly Term[];
+  /** Whether a symbol in it is not defined yet; then the rest says nothing. */
+  readonly unknown: boolean;
+}
+
+const noTerms: readonly Term[] = [];
+
+/** A value that is a number only. */
+export function scalar(number: bigint): Value {
+  return { number: BigInt.asIntN(64, number), terms: noTerms, unknown: false };
+}
+
+/** A value that hangs on a symbol not defined yet. */
+export const unknownValue: Value = { number: 0n, terms: noTerms, unknown: true };
+
+/** Whether a value is a number and nothing else. */
+export function isScalar(value: Value): boolean {
+  return value.terms.length === 0 && !value.unknown;
+}
+
+/** A name in the source and, once met, its value. */
+export class Label {
+  /** The whole name: a local label's has its parent's before it. */
+  readonly name: string;
+  /** Where it was defined. */
+  definedAt: SourceLine | undefined;
+  /** Its section, or undefined for an absolute address or an `equ`. */
+  base: Base | undefined;
+  /** Its offset in the section, if it is a label. */
+  offset = 0;
+  /** Its value, if it is an `equ`. */
+  value: Value | undefined;
+  /** Whether it has a value yet. */
+  known = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** What the name stands for now. */
+  evaluate(): Value {
+    if (!this.known) return unknownValue;
+    if (this.value) return this.value;
+    const number = BigInt(this.offset);
+    const terms = this.base ? [{ of: this.base, factor: 1, scaled: false }] : noTerms;
+    return { number, terms, unknown: false };
+  }
+}
+
+/** What an expression needs to be evaluated: where it stands. */
+export interface Scope {
+  /** The line, for messages. */
+  readonly line: SourceLine;
+  /** The value of `$`. */
+  here(): Value;
+  /** The value of `$$`. */
+  base(): Value;
+  /** Called for a symbol that has no value yet; may throw where it must have one. */
+  missing?(label: Label, span: Span): void;
+}
+
+/** An expression as read. What needs no symbol is folded into one constant. */
+export type Expression =
+  | { readonly kind: "constant"; readonly value: Value; readonly span: Span }
+  | { readonly kind: "label"; readonly label: Label; readonly span: Span }
+  | { readonly kind: "here" | "base"; readonly span: Span }
+  | {
+    readonly kind: "unary";
+    readonly operator: UnaryOperator;
+    readonly operand: Expression;
+    readonly span: Span;
+  }
+  | {
+    readonly kind: "binary";
+    readonly operator: TokenKind;
+    readonly left: Expression;
+    readonly right: Expression;
+    readonly span: Span;
+  }
+  | {
+    readonly kind: "choice";
+    readonly condition: Expression;
+    readonly yes: Expression;
+    readonly no: Expression;
+    readonly span: Span;
+  };
+
+type UnaryOperator = "-" | "~" | "!" | "seg" | IntegerFunction;
+
+/** NASM's integer functions (manual §3.5.11). */
+type IntegerFunction = "ilog2e" | "ilog2f" | "ilog2c" | "ilog2w";
+
+/** Gives the label of a name; local names are completed by it. */
+export type LabelLookup = (name: string) => Label;
+
+/** Gives the value of a floating-point function such as `__float32__`, from its name and number. */
+export type FloatFunction = (name: string, number: string) => bigint | undefined;
+
+/** NASM's binary operators by how tightly they bind (manual §3.5); `?:` binds least. */
+const precedence = new Map<TokenKind, number>([
+  ["||", 1],
+  ["^^", 2],
+  ["&&", 3],
+  ["=", 4],
+  ["!=", 4],
+  ["<", 4],
+  ["<=", 4],
+  [">", 4],
+  [">=", 4],
+  ["<=>", 4],
+  ["|", 5],
+  ["^", 6],
+  ["&", 7],
+  ["<<", 8],
+  ["<<<", 8],
+  [">>", 8],
+  [">>>", 8],
+  ["+", 9],
+  ["-", 9],
+  ["*", 10],
+  ["/", 10],
+  ["//", 10],
+  ["%", 10],
+  ["%%", 10],
+]);
+
+/** How deep parentheses and unary operators may nest, so that no source exhausts the stack. */
+const deepest = 200;
+
+/** Reads expressions from a lexer. */
+export class ExpressionParser {
+  readonly #lexer: Lexer;
+  readonly #lookup: LabelLookup;
+  readonly #float: FloatFunction | undefined;
+  #depth = 0;
+
+  constructor(lexer: Lexer, lookup: LabelLookup, float?: FloatFunction) {
+    this.#lexer = lexer;
+    this.#lookup = lookup;
+    this.#float = float;
+  }
+
+  /** Reads one expression, with NASM's precedences. */
+  parse(): Expression {
+    const lexer = this.#lexer;
+    this.#depth = 0;
+    const first = this.#unary();
+    const kind = lexer.kind;
+    if (kind === "end" || kind === "," || kind === "]") return first;
+    return this.#choice(first);
+  }
+
+  #choice(first: Expression): Expression {
+    const lexer = this.#lexer;
+    const condition = this.#binary(first, 1);
+    if (!lexer.accept("?")) return condition;
+    const yes = this.#nested();
+    lexer.expect(":");
+    const no = this.#nested();
+    const span = { start: condition.span.start, end: no.span.end };
+    if (condition.kind === "constant" && isScalar(condition.value)) {
+      return condition.value.number !== 0n ? yes : no;
+    }
+    return { kind: "choice", condition, yes, no, span };
+  }
+
+  #nested(): Expression {
+    this.#descend();
+    const expression = this.#choice(this.#unary());
+    this.#depth--;
+    return expression;
+  }
+
+  #descend(): void {
+    if (++this.#depth > deepest) throw this.#lexer.error("The expression is nested too deeply");
+  }
+
+  #binary(left: Expression, lowest: number): Expression {
+    const lexer = this.#lexer;
+    for (;;) {
+      const operator = lexer.kind;
+      const level = precedence.get(operator);
+      if (level === undefined || level < lowest) return left;
+      lexer.next();
+      let right = this.#unary();
+      for (;;) {
+        const following = precedence.get(lexer.kind);
+        if (following === undefined || following <= level) break;
+        right = this.#binary(right, following);
+      }
+      left = fold(
+        { kind: "binary", operator, left, right, span: join(left.span, right.span) },
+        left.kind === "constant" && right.kind === "constant",
+        lexer.line,
+      );
+    }
+  }
+
+  #unary(): Expression {
+    const lexer = this.#lexer;
+    const kind = lexer.kind;
+    if (kind === "number") {
+      const node = this.#constant(lexer.value);
+      lexer.next();
+      return node;
+    }
+    if (kind === "name") return this.#name();
+    const start = lexer.start;
+    const span = { start, end: lexer.end };
+    switch (kind) {
+      case "escaped": {
+        const label = this.#lookup(lexer.text);
+        lexer.next();
+        return { kind: "label", label, span };
+      }
+      case "string": {
+        const node = this.#constant(characters(lexer.text));
+        lexer.next();
+        return node;
+      }
+      case "here":
+      case "base":
+        lexer.next();
+        return { kind, span };
+      case "(": {
+        lexer.next();
+        const inner = this.#nested();
+        lexer.expect(")");
+        return inner;
+      }
+      case "-":
+      case "~":
+      case "!":
+        lexer.next();
+        return this.#operator(kind, start);
+      case "+":
+        lexer.next();
+        this.#descend();
+        try {
+          return this.#unary();
+        } finally {
+          this.#depth--;
+        }
+      case "float":
+        throw lexer.error("A floating-point constant cannot be part of an expression");
+      default:
+        throw lexer.error(`Expected an expression, found ${lexer.written()}`);
+    }
+  }
+
+  #operator(operator: UnaryOperator, start: number): Expression {
+    this.#descend();
+    const operand = this.#unary();
+    this.#depth--;
+    const span = { start, end: operand.span.end };
+    return fold(
+      { kind: "unary", operator, operand, span },
+      operand.kind === "constant",
+      this.#lexer.line,
+    );
+  }
+
+  #constant(number: bigint): Expression {
+    const { start, end } = this.#lexer;
+    return { kind: "constant", value: scalar(number), span: { start, end } };
+  }
+
+  /** A register, a function, `seg`, or a symbol. */
+  #name(): Expression {
+    const lexer = this.#lexer;
+    const { text, start, end } = lexer;
+    const span = { start, end };
+    const lower = text.toLowerCase();
+    const register = findRegister(lower);
+    if (register) {
+      lexer.next();
+      const terms = [{ of: register, factor: 1, scaled: false }];
+      return { kind: "constant", value: { number: 0n, terms, unknown: false }, span };
+    }
+    if (lower === "seg") {
+      lexer.next();
+      return this.#operator("seg", start);
+    }
+    if (lower.startsWith("__") && lower.endsWith("__")) {
+      const special = this.#function(lower, start);
+      if (special) return special;
+    }
+    lexer.next();
+    return { kind: "label", label: this.#lookup(text), span };
+  }
+
+  /** `__?ilog2e?__(…)`, `__?float32?__(…)` and their spellings without question marks. */
+  #function(lower: string, start: number): Expression | undefined {
+    const lexer = this.#lexer;
+    const name = lower.replace(/^__\??/, "").replace(/\??__$/, "");
+    if (/^ilog2[efcw]$/.test(name)) {
+      lexer.next();
+      if (lexer.kind !== "(") throw lexer.error(`Expected "(", found ${lexer.written()}`);
+      return this.#operator(name as IntegerFunction, start);
+    }
+    if (!this.#float) return undefined;
+    if (!/^(float\d+[hlme]?|bfloat16|infinity|q?nan|snan)$/.test(name)) return undefined;
+    lexer.next();
+    lexer.expect("(");
+    const sign = lexer.kind === "-" ? "-" : "";
+    if (sign || lexer.kind === "+") lexer.next();
+    const value = this.#float(name, sign + lexer.text);
+    if (value === undefined) throw lexer.error(`Expected a floating-point number`);
+    lexer.next();
+    const span = { start, end: lexer.end };
+    lexer.expect(")");
+    return { kind: "constant", value: scalar(value), span };
+  }
+}
+
+/** A string as a number: its first eight bytes, the first one lowest. */
+function characters(text: string): bigint {
+  let value = 0n;
+  for (let i = Math.min(text.length, 8) - 1; i >= 0; i--) {
+    value = value << 8n | BigInt(text.charCodeAt(i));
+  }
+  return value;
+}
+
+function join(left: Span, right: Span): Span {
+  return { start: left.start, end: right.end };
+}
+
+const nowhere: Value = unknownValue;
+
+/** An expression whose operands are constants is a constant. */
+function fold(expression: Expression, isConstant: boolean, line: SourceLine): Expression {
+  if (!isConstant) return expression;
+  const value = evaluate(expression, { line, here: () => nowhere, base: () => nowhere });
+  return { kind: "constant", value, span: expression.span };
+}
+
+/**
+ * The value of an expression.
+ *
+ * @param expression The expression, as parsed.
+ * @param scope Where it stands.
+ * @returns Its value; `unknown` if it hangs on a symbol that has none yet.
+ * @throws {AssemblyError} For what cannot be computed, such as a division by zero.
+ */
+export function evaluate(expression: Expression, scope: Scope): Value {
+  switch (expression.kind) {
+    case "constant":
+      return expression.value;
+    case "label":
+      if (!expression.label.known) scope.missing?.(expression.label, expression.span);
+      return expression.label.evaluate();
+    case "here":
+      return scope.here();
+    case "base":
+      return scope.base();
+    case "unary": {
+      const operand = evaluate(expression.operand, scope);
+      return operand.unknown ? operand : unary(expression.operator, operand, {
+        line: scope.line,
+        span: expression.span,
+      });
+    }
+    case "binary": {
+      const left = evaluate(expression.left, scope);
+      const right = evaluate(expression.right, scope);
+      if (left.unknown || right.unknown) return unknownValue;
+      return binary(expression.operator, left, right, {
+        line: scope.line,
+        span: expression.span,
+      });
+    }
+    case "choice": {
+      const condition = evaluate(expression.condition, scope);
+      if (condition.unknown) return condition;
+      return evaluate(condition.number !== 0n ? expression.yes : expression.no, scope);
+    }
+  }
+}
+
+interface Place {
+  readonly line: SourceLine;
+  readonly span: Span;
+}
+
+function unary(operator: UnaryOperator, operand: Value, place: Place): Value {
+  if (operator === "-") {
+    const terms = operand.terms.map((term) => ({ ...term, factor: -term.factor }));
+    return { number: BigInt.asIntN(64, -operand.number), terms, unknown: false };
+  }
+  if (operator === "seg") {
+    throw new AssemblyError("A flat binary has no segments: seg has no value", place);
+  }
+  const number = requireScalar(operand, operator, place);
+  if (operator === "~") return scalar(~number);
+  if (operator === "!") return scalar(number === 0n ? 1n : 0n);
+  return scalar(ilog2(operator, BigInt.asUintN(64, number), place));
+}
+
+/** The integer logarithms: e = exact, f = floor, c = ceiling, w = floor or 0 for 0. */
+function ilog2(name: IntegerFunction, number: bigint, place: Place): bigint {
+  const floor = BigInt(number.toString(2).length - 1);
+  const exact = number !== 0n && (number & (number - 1n)) === 0n;
+  if (name === "ilog2e" && !exact) {
+    throw new AssemblyError("ilog2e of what is no power of two", place);
+  }
+  if (number === 0n) return name === "ilog2c" || name === "ilog2w" ? 0n : -1n;
+  return name === "ilog2c" && !exact ? floor + 1n : floor;
+}
+
+function requireScalar(value: Value, operator: string, place: Place): bigint {
+  if (value.terms.length > 0) {
+    throw new AssemblyError(
+      `Operator ${operator} takes numbers, not registers or addresses`,
+      place,
+    );
+  }
+  return value.number;
+}
+
+function binary(operator: TokenKind, left: Value, right: Value, place: Place): Value {
+  if (operator === "+") return add(left, right, 1);
+  if (operator === "-") return add(left, right, -1);
+  if (operator === "*") return multiply(left, right, place);
+  const isComparison = precedence.get(operator) === 4;
+  if (isComparison && (left.terms.length > 0 || right.terms.length > 0)) {
+    // Addresses in one section compare by their distance; others are merely different.
+    const distance = add(left, right, -1);
+    if (distance.terms.length === 0) return scalar(compare(operator, distance.number, 0n));
+    if (operator === "=") return scalar(0n);
+    if (operator === "!=") return scalar(1n);
+  }
+  const a = requireScalar(left, operator, place);
+  const b = requireScalar(right, operator, place);
+  if (isComparison) return scalar(compare(operator, a, b));
+  return scalar(arithmetic(operator, a, b, place));
+}
+
+/** `left + right` or `left - right`; equal terms are merged, cancelled ones vanish. */
+function add(left: Value, right: Value, sign: 1 | -1): Value {
+  const number = BigInt.asIntN(
+    64,
+    sign === 1 ? left.number + right.number : left.number - right.number,
+  );
+  if (right.terms.length === 0) return { number, terms: left.terms, unknown: false };
+  if (left.terms.length === 0 && sign === 1) return { number, terms: right.terms, unknown: false };
+  const terms = [...left.terms];
+  for (const { of, factor, scaled } of right.terms) {
+    const same = terms.findIndex((term) => term.of === of);
+    if (same < 0) {
+      terms.push({ of, factor: sign * factor, scaled });
+      continue;
+    }
+    const sum = terms[same]!.factor + sign * factor;
+    if (sum === 0) terms.splice(same, 1);
+    else terms[same] = { of, factor: sum, scaled: false };
+  }
+  return { number, terms, unknown: false };
+}
+
+function multiply(left: Value, right: Value, place: Place): Value {
+  if (right.terms.length > 0) return multiply(right, left, place);
+  const by = requireScalar(right, "*", place);
+  const number = BigInt.asIntN(64, left.number * by);
+  if (left.terms.length === 0) return { number, terms: noTerms, unknown: false };
+  const terms = by === 0n
+    ? noTerms
+    : left.terms.map((term) => ({ of: term.of, factor: term.factor * Number(by), scaled: true }));
+  return { number, terms, unknown: false };
+}
+
+function compare(operator: TokenKind, a: bigint, b: bigint): bigint {
+  switch (operator) {
+    case "=":
+      return a === b ? 1n : 0n;
+    case "!=":
+      return a !== b ? 1n : 0n;
+    case "<":
+      return a < b ? 1n : 0n;
+    case "<=":
+      return a <= b ? 1n : 0n;
+    case ">":
+      return a > b ? 1n : 0n;
+    case ">=":
+      return a >= b ? 1n : 0n;
+    default:
+      return a < b ? -1n : a > b ? 1n : 0n;
+  }
+}
+
+/** `/` and `%` take unsigned numbers, `//` and `%%` signed ones; `>>>` keeps the sign. */
+function arithmetic(operator: TokenKind, a: bigint, b: bigint, place: Place): bigint {
+  const left = BigInt.asUintN(64, a);
+  const right = BigInt.asUintN(64, b);
+  switch (operator) {
+    case "|":
+      return a | b;
+    case "^":
+      return a ^ b;
+    case "&":
+      return a & b;
+    case "||":
+      return a !== 0n || b !== 0n ? 1n : 0n;
+    case "&&":
+      return a !== 0n && b !== 0n ? 1n : 0n;
+    case "^^":
+      return (a !== 0n) !== (b !== 0n) ? 1n : 0n;
+    case "<<":
+    case "<<<":
+      return right > 63n ? 0n : left << right;
+    case ">>":
+      return right > 63n ? 0n : left >> right;
+    case ">>>":
+      return a >> (right > 63n ? 63n : right);
+  }
+  if (b === 0n) throw new AssemblyError("Division by zero", place);
+  switch (operator) {
+    case "/":
+      return left / right;
+    case "//":
+      return a / b;
+    case "%":
+      return left % right;
+    default:
+      return a % b;
+  }
+}
