@@ -194,7 +194,7 @@ export class Parser {
         label = lexer.text;
         const span = { start: lexer.start, end: lexer.end };
         lexer.next();
-        if (!lexer.accept(":") && lexer.kind !== "end" && !isKeyword(lexer)) {
+        if (!lexer.accept(":") && !isInstructionNext(lexer)) {
           throw lexer.error(`Unknown instruction "${label}"`, span);
         }
         if (!isEqu(lexer)) onLabel(label);
@@ -476,8 +476,9 @@ function isEqu(lexer: Lexer): boolean {
   return lexer.kind === "name" && findWord(lexer.text).kind === "equ";
 }
 
-function isKeyword(lexer: Lexer): boolean {
-  return lexer.kind === "name" && findWord(lexer.text).kind !== "name";
+/** Whether a label may stand before what is next without a colon between them. */
+function isInstructionNext(lexer: Lexer): boolean {
+  return lexer.kind === "end" || (lexer.kind === "name" && findWord(lexer.text).kind !== "name");
 }
 
 /** Whether the current token is the last of its operand. */
