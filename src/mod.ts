@@ -5,3 +5,5 @@
  */
 
 export * from "./kvm/mod.ts";
+export * from "./x86/mod.ts";
+export * from "./guest/mod.ts";

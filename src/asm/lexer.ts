@@ -362,7 +362,7 @@ const escapes: Readonly<Record<string, string>> = {
 };
 
 /** The bytes of a backquoted string, with C's escapes (NASM manual §3.4.2). */
-function unescapeString(text: string): string {
+export function unescapeString(text: string): string {
   if (!text.includes("\\")) return toBytes(text);
   const pattern =
     /\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([^]))|[^\\]+/g;

@@ -1,0 +1,206 @@
+import { findRegister, type Mode, modes, type Register, registerNames } from "../x86/mod.ts";
+import {
+  type Expectation,
+  parseExpectation,
+  parseFitting,
+  parseNumberOrLabel,
+} from "./expectation.ts";
+import { type Located, Scanner } from "./scanner.ts";
+
+/** How a guest is to be run and what it must prove. */
+export interface Settings {
+  /** The CPU mode it starts in: `real` unless said otherwise. */
+  mode: Mode;
+  /** The size of its RAM in bytes, a multiple of 4096: 2 MiB unless said otherwise. */
+  ram: number;
+  /** Where its image goes: its origin unless said otherwise. */
+  load: number | undefined;
+  /** The address of its first instruction: where the image goes unless said otherwise. */
+  entry: number | undefined;
+  /** The stack pointer at its start: the top of RAM, or 0x7000 in real mode. */
+  stack: number | undefined;
+  /** Registers that are not zero at its start. */
+  set: { register: Register; value: bigint }[];
+  /** Whether it gets the in-kernel PIC, IOAPIC and PIT; HLT then waits for an interrupt. */
+  irqchip: boolean;
+  /** What happens to accesses that nobody answers. */
+  io: "stop" | "log" | "ignore";
+  /** What it must prove. */
+  expect: Expectation[];
+  /** How long it may run, in milliseconds. */
+  timeout: number;
+}
+
+/** The settings of a guest that says nothing. */
+export function defaultSettings(): Settings {
+  return {
+    mode: "real",
+    ram: 2 * 1024 * 1024,
+    load: undefined,
+    entry: undefined,
+    stack: undefined,
+    set: [],
+    irqchip: false,
+    io: "stop",
+    expect: [],
+    timeout: 5000,
+  };
+}
+
+const DIRECTIVE = /^\s*;!\s*([\w-]*)\s*(:?)\s*/;
+
+/**
+ * Reads the directives of a guest's source: its lines that begin with `;!`.
+ *
+ * @param source The guest's source.
+ * @param options `name`: the source's name for messages; `symbols`: what labels mean.
+ * @throws {AssemblyError} For a directive that is unknown or whose value is wrong.
+ */
+export function parseDirectives(
+  source: string,
+  options: { name: string; symbols: ReadonlyMap<string, bigint> },
+): Settings {
+  const settings = defaultSettings();
+  for (const [i, text] of source.split("\n").entries()) {
+    const found = DIRECTIVE.exec(text);
+    if (found === null) continue;
+    const [all, name, colon] = found;
+    const at = { file: options.name, line: i + 1, text };
+    if (colon !== ":") {
+      throw new Scanner({ ...at, start: text.indexOf(";!") }).error(
+        "A directive is written ;! NAME: VALUE",
+      );
+    }
+    applyDirective(settings, name!, {
+      at: { ...at, start: all.length },
+      symbols: options.symbols,
+      nameStart: text.indexOf(name!),
+    });
+  }
+  return settings;
+}
+
+/**
+ * Changes `settings` as one directive says.
+ *
+ * @param name The directive: `mode`, `ram`, `expect`, …
+ * @param options `at`: its value and where that stands.
+ * @throws {AssemblyError} For a directive that is unknown or whose value is wrong.
+ */
+export function applyDirective(
+  settings: Settings,
+  name: string,
+  options: { at: Located; symbols: ReadonlyMap<string, bigint>; nameStart?: number },
+): void {
+  const { at, symbols, nameStart = at.start } = options;
+  const apply = Object.hasOwn(directives, name) ? directives[name] : undefined;
+  const scanner = new Scanner(at);
+  if (apply === undefined) {
+    throw scanner.unknownName(`There is no directive "${name}"`, {
+      start: nameStart,
+      known: Object.keys(directives),
+    });
+  }
+  apply(settings, { scanner, at, symbols });
+}
+
+interface Context {
+  scanner: Scanner;
+  at: Located;
+  symbols: ReadonlyMap<string, bigint>;
+}
+
+/** What each directive does. */
+const directives: Record<string, (settings: Settings, context: Context) => void> = {
+  mode(settings, { scanner }) {
+    settings.mode = scanner.oneOf(Object.keys(modes) as Mode[], "the mode");
+    scanner.end();
+  },
+  ram(settings, { scanner, at }) {
+    settings.ram = parseSize(scanner, at);
+  },
+  load(settings, context) {
+    settings.load = parseAddress(context);
+  },
+  entry(settings, context) {
+    settings.entry = parseAddress(context);
+  },
+  stack(settings, context) {
+    settings.stack = parseAddress(context);
+  },
+  set(settings, { scanner }) {
+    do settings.set.push(parseRegisterValue(scanner)); while (scanner.take(","));
+    scanner.end();
+  },
+  irqchip(settings, { scanner }) {
+    settings.irqchip = scanner.oneOf(["yes", "no"], "irqchip") === "yes";
+    scanner.end();
+  },
+  io(settings, { scanner }) {
+    settings.io = scanner.oneOf(["stop", "log", "ignore"], "io");
+    scanner.end();
+  },
+  expect(settings, { at, symbols }) {
+    settings.expect.push(parseExpectation(at, symbols));
+  },
+  timeout(settings, { scanner, at }) {
+    settings.timeout = parseDuration(scanner, at);
+  },
+};
+
+function parseAddress({ scanner, symbols }: Context): number {
+  const start = scanner.position;
+  const value = parseNumberOrLabel(scanner, symbols);
+  if (value < 0n || value >= 1n << 52n) {
+    throw scanner.error("An address is between 0 and 2^52 - 1 (Intel SDM vol. 3A §4.1.4)", start);
+  }
+  scanner.end();
+  return Number(value);
+}
+
+function parseRegisterValue(scanner: Scanner): { register: Register; value: bigint } {
+  const start = scanner.position;
+  const name = scanner.name("a register");
+  const register = findRegister(name);
+  if (register === undefined) {
+    throw scanner.unknownName(`There is no register "${name}"`, { start, known: registerNames() });
+  }
+  if (!scanner.take("=")) throw scanner.unexpected("expected =");
+  return { register, value: parseFitting(scanner, register.bits) };
+}
+
+/** A number with a unit behind it, which the scanner's tokens would tear apart: `500ms`, `4M`. */
+function parseQuantity(
+  scanner: Scanner,
+  at: Located,
+  units: Record<string, number>,
+): number | undefined {
+  const found = /^(\d+(?:\.\d+)?|0x[\da-f]+)\s*([a-z]*)\s*$/i.exec(at.text.slice(at.start));
+  const unit = found && Object.entries(units).find(([name]) => name === found[2]!.toLowerCase());
+  if (scanner.atEnd || !unit) return undefined;
+  return Number(found[1]) * unit[1];
+}
+
+const PAGE_SIZE = 4096;
+const MAX_RAM = 2 ** 40;
+
+function parseSize(scanner: Scanner, at: Located): number {
+  const units = { "": 1, b: 1, k: 2 ** 10, kib: 2 ** 10, m: 2 ** 20, mib: 2 ** 20, g: 2 ** 30 };
+  const size = parseQuantity(scanner, at, { ...units, gib: 2 ** 30 });
+  if (size === undefined) {
+    throw scanner.error("A size is a number of bytes, or with a unit: 4096, 64K, 4M, 1G");
+  }
+  if (size <= 0 || size % PAGE_SIZE !== 0) {
+    throw scanner.error(`The size of RAM is a positive multiple of ${PAGE_SIZE} bytes`);
+  }
+  if (size > MAX_RAM) throw scanner.error("The size of RAM is at most 1024G");
+  return size;
+}
+
+function parseDuration(scanner: Scanner, at: Located): number {
+  const milliseconds = parseQuantity(scanner, at, { ms: 1, s: 1000, m: 60_000 });
+  if (milliseconds === undefined || milliseconds <= 0) {
+    throw scanner.error("A duration is a positive number with a unit: 500ms, 5s, 1m");
+  }
+  return milliseconds;
+}

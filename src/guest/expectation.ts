@@ -1,0 +1,271 @@
+import { findRegister, type RegisterFile, registerNames } from "../x86/mod.ts";
+import { type Located, Scanner } from "./scanner.ts";
+
+/** How a guest ended. */
+export type Ending =
+  | { reason: "hlt" }
+  | { reason: "shutdown" }
+  /** The guest wrote `status` to port 0xF4. */
+  | { reason: "status"; status: number };
+
+/** What is known of a guest that has ended: the things it can be asked to prove. */
+export interface Outcome extends RegisterFile {
+  /** How it ended. */
+  ending: Ending;
+  /** The bytes it wrote to its console. */
+  output: Uint8Array;
+  /** The guest-physical memory from `address` on; nothing where there is no RAM. */
+  memory(address: number, length: number): Uint8Array | undefined;
+}
+
+/** What became of an expectation. */
+export interface Verdict {
+  /** The expectation as it was written. */
+  readonly expectation: string;
+  /** What was found, in the form in which the expectation is written. */
+  readonly found: string;
+  /** Whether the expectation holds. */
+  readonly holds: boolean;
+}
+
+/** Something a guest must prove. */
+export interface Expectation {
+  /** As it was written. */
+  readonly text: string;
+  /** What it is about: `exit` replaces the default expectation, that the guest halts. */
+  readonly subject: "register" | "memory" | "output" | "exit";
+  /** Compares it with what was found. */
+  check(outcome: Outcome): Verdict;
+}
+
+/** The widths of memory operands, in bytes. */
+const sizes = { byte: 1, word: 2, dword: 4, qword: 8 } as const;
+
+/**
+ * Reads an expectation: `ax = 42`, `zf = 1`, `rcx = 1..9`, `word [0x400] != 0`, `dword [label+4] =
+ * 42`, `[0x500] = "text"`, `output = "Hi\n"`, `exit = hlt`, `exit = status 3`.
+ *
+ * @param at The text and its place.
+ * @param symbols The addresses that names in brackets mean.
+ * @throws {AssemblyError} When it is not an expectation; the error points at what is wrong.
+ */
+export function parseExpectation(
+  at: Located,
+  symbols: ReadonlyMap<string, bigint>,
+): Expectation {
+  const scanner = new Scanner(at);
+  const text = at.text.slice(at.start).trim();
+  const expectation = { text, ...parseSubject(scanner, symbols) };
+  scanner.end();
+  return {
+    text,
+    subject: expectation.subject,
+    check: (outcome) => ({ expectation: text, ...expectation.check(outcome) }),
+  };
+}
+
+interface Check {
+  subject: Expectation["subject"];
+  check(outcome: Outcome): { found: string; holds: boolean };
+}
+
+function parseSubject(scanner: Scanner, symbols: ReadonlyMap<string, bigint>): Check {
+  if (scanner.take("output")) return parseOutput(scanner);
+  if (scanner.take("exit")) return parseExit(scanner);
+  for (const [word, size] of Object.entries(sizes)) {
+    if (scanner.take(word)) return parseMemory(scanner, symbols, { word, size });
+  }
+  if (scanner.peek === "[") return parseMemoryBytes(scanner, symbols);
+  return parseRegister(scanner);
+}
+
+function parseRegister(scanner: Scanner): Check {
+  const start = scanner.position;
+  const name = scanner.name("a register, a size and an address, output or exit");
+  const register = findRegister(name);
+  if (register === undefined) {
+    throw scanner.unknownName(`There is no register "${name}"`, { start, known: registerNames() });
+  }
+  const compare = parseComparison(scanner, register.bits);
+  return {
+    subject: "register",
+    check(outcome) {
+      const value = register.read(outcome);
+      return { found: `${name} = ${formatValue(value)}`, holds: compare(value) };
+    },
+  };
+}
+
+function parseMemory(
+  scanner: Scanner,
+  symbols: ReadonlyMap<string, bigint>,
+  { word, size }: { word: string; size: number },
+): Check {
+  const address = parseAddress(scanner, symbols);
+  const compare = parseComparison(scanner, size * 8);
+  const place = `${word} [${address.text}]`;
+  return {
+    subject: "memory",
+    check({ memory }) {
+      const bytes = memory(address.value, size);
+      if (bytes === undefined) return { found: `${place} is not in RAM`, holds: false };
+      const value = bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+      return { found: `${place} = ${formatValue(value)}`, holds: compare(value) };
+    },
+  };
+}
+
+function parseMemoryBytes(scanner: Scanner, symbols: ReadonlyMap<string, bigint>): Check {
+  const address = parseAddress(scanner, symbols);
+  const isEqual = parseEquality(scanner);
+  if (!scanner.isString) {
+    throw scanner.unexpected("expected a string: a number takes byte, word, dword or qword");
+  }
+  const expected = scanner.bytes("a string");
+  const place = `[${address.text}]`;
+  return {
+    subject: "memory",
+    check({ memory }) {
+      const bytes = memory(address.value, expected.length);
+      if (bytes === undefined) return { found: `${place} is not in RAM`, holds: false };
+      return {
+        found: `${place} = ${quote(bytes)}`,
+        holds: sameBytes(bytes, expected) === isEqual,
+      };
+    },
+  };
+}
+
+function parseOutput(scanner: Scanner): Check {
+  const isEqual = parseEquality(scanner);
+  const expected = scanner.bytes("the output");
+  return {
+    subject: "output",
+    check: ({ output }) => ({
+      found: `output = ${quote(output)}`,
+      holds: sameBytes(output, expected) === isEqual,
+    }),
+  };
+}
+
+function parseExit(scanner: Scanner): Check {
+  const isEqual = parseEquality(scanner);
+  const reason = scanner.oneOf(["hlt", "shutdown", "status"], "the exit");
+  const status = reason === "status" ? Number(scanner.number("a status")) : 0;
+  return {
+    subject: "exit",
+    check({ ending }) {
+      const same = ending.reason === reason &&
+        (ending.reason !== "status" || ending.status === status);
+      return { found: `exit = ${formatEnding(ending)}`, holds: same === isEqual };
+    },
+  };
+}
+
+function parseAddress(
+  scanner: Scanner,
+  symbols: ReadonlyMap<string, bigint>,
+): { value: number; text: string } {
+  if (!scanner.take("[")) throw scanner.unexpected("expected an address in brackets");
+  let value = 0n;
+  let text = "";
+  for (let sign = "+"; sign !== "";) {
+    const term = parseTerm(scanner, symbols);
+    value += sign === "+" ? term.value : -term.value;
+    text += (text === "" ? "" : sign) + term.text;
+    sign = scanner.take("+") ? "+" : scanner.take("-") ? "-" : "";
+  }
+  if (!scanner.take("]")) throw scanner.unexpected("expected ]");
+  return { value: Number(value), text };
+}
+
+function parseTerm(
+  scanner: Scanner,
+  symbols: ReadonlyMap<string, bigint>,
+): { value: bigint; text: string } {
+  const text = scanner.peek;
+  return { value: parseNumberOrLabel(scanner, symbols), text };
+}
+
+/** Reads a number, or a name that `symbols` knows. */
+export function parseNumberOrLabel(
+  scanner: Scanner,
+  symbols: ReadonlyMap<string, bigint>,
+): bigint {
+  const value = symbols.get(scanner.peek);
+  if (value !== undefined && !scanner.isString) {
+    scanner.name("a label");
+    return value;
+  }
+  if (/^[A-Za-z_.?@]/.test(scanner.peek)) {
+    throw scanner.unknownName(`The guest has no label "${scanner.peek}"`, {
+      known: [...symbols.keys()],
+    });
+  }
+  return scanner.number("an address or a label");
+}
+
+function parseEquality(scanner: Scanner): boolean {
+  if (scanner.take("=")) return true;
+  if (scanner.take("!=")) return false;
+  throw scanner.unexpected("expected = or !=");
+}
+
+/** Reads a comparison with a value of `bits` bits: what it tells of a value that was found. */
+function parseComparison(scanner: Scanner, bits: number): (found: bigint) => boolean {
+  const operator = ["=", "!=", "<=", ">=", "<", ">"].find((sign) => scanner.take(sign));
+  if (operator === undefined) throw scanner.unexpected("expected =, !=, <, >, <= or >=");
+  const value = parseFitting(scanner, bits);
+  switch (operator) {
+    case "!=":
+      return (found) => found !== value;
+    case "<":
+      return (found) => found < value;
+    case ">":
+      return (found) => found > value;
+    case "<=":
+      return (found) => found <= value;
+    case ">=":
+      return (found) => found >= value;
+  }
+  if (!scanner.take("..")) return (found) => found === value;
+  const last = parseFitting(scanner, bits);
+  return (found) => value <= found && found <= last;
+}
+
+/** Reads a number that fits into `bits` bits, signed or unsigned; unsigned, modulo 2^bits. */
+export function parseFitting(scanner: Scanner, bits: number): bigint {
+  const start = scanner.position;
+  const value = scanner.number("a value");
+  if (value >= 1n << BigInt(bits) || value < -(1n << BigInt(bits - 1))) {
+    throw scanner.error(`The value does not fit into ${bits} bit${bits === 1 ? "" : "s"}`, start);
+  }
+  return BigInt.asUintN(bits, value);
+}
+
+/** `42 (0x2a)` */
+function formatValue(value: bigint): string {
+  return value < 10n ? `${value}` : `${value} (0x${value.toString(16)})`;
+}
+
+/** `status 3` */
+export function formatEnding(ending: Ending): string {
+  return ending.reason === "status" ? `status ${ending.status}` : ending.reason;
+}
+
+/** Bytes as a string that can be read back: printable ASCII, and escapes for the rest. */
+export function quote(bytes: Uint8Array): string {
+  const short: Record<number, string> = { 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
+  let text = "";
+  for (const byte of bytes) {
+    text += short[byte] ??
+      (byte >= 0x20 && byte < 0x7f
+        ? String.fromCharCode(byte)
+        : `\\x${byte.toString(16).padStart(2, "0")}`);
+  }
+  return `"${text}"`;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,22 @@
+/**
+ * What an x86 CPU needs to start in a mode: segments, control registers, page tables.
+ *
+ * @module
+ */
+
+export {
+  type Mode,
+  type ModeProperties,
+  modes,
+  PAGE_TABLES_ADDRESS,
+  startIn,
+  type StartOptions,
+} from "./mode.ts";
+export { identityMap } from "./paging.ts";
+export {
+  findRegister,
+  flags,
+  type Register,
+  type RegisterFile,
+  registerNames,
+} from "./register.ts";

@@ -1,0 +1,177 @@
+import type { Segment, Vcpu, Vm } from "../kvm/mod.ts";
+import { identityMap } from "./paging.ts";
+
+/** A CPU mode a guest can be started in. */
+export type Mode = "real" | "protected" | "paged" | "long";
+
+/** What distinguishes the modes. */
+export interface ModeProperties {
+  /** The size of addresses and operands where an instruction does not say. */
+  bits: 16 | 32 | 64;
+  /** The kind of paging that is switched on. */
+  paging: "none" | "32-bit" | "4-level";
+  /** In a few words, for people. */
+  description: string;
+}
+
+/** The modes, in the order in which a PC goes through them. */
+export const modes: Readonly<Record<Mode, ModeProperties>> = {
+  real: { bits: 16, paging: "none", description: "16-bit real mode" },
+  protected: { bits: 32, paging: "none", description: "32-bit protected mode" },
+  paged: { bits: 32, paging: "32-bit", description: "32-bit protected mode with paging" },
+  long: { bits: 64, paging: "4-level", description: "64-bit long mode" },
+};
+
+// CR0 (Intel SDM vol. 3A §2.5).
+const CR0_PE = 1n << 0n;
+const CR0_ET = 1n << 4n;
+const CR0_NE = 1n << 5n;
+const CR0_PG = 1n << 31n;
+// CR4 (Intel SDM vol. 3A §2.5).
+const CR4_PSE = 1n << 4n;
+const CR4_PAE = 1n << 5n;
+// IA32_EFER (Intel SDM vol. 3A §2.2.1).
+const EFER_LME = 1n << 8n;
+const EFER_LMA = 1n << 10n;
+
+/** RFLAGS with every flag clear: bit 1 is always set (Intel SDM vol. 1 §3.4.3). */
+const RFLAGS_CLEAR = 1n << 1n;
+
+/** The segment types of descriptors (Intel SDM vol. 3A §3.4.5.1): accessed, as a load leaves them. */
+const CODE_EXECUTE_READ = 0b1011;
+const DATA_READ_WRITE = 0b0011;
+
+/**
+ * Where the page tables of the paged modes lie, in a memory slot of their own: so the guest's RAM is
+ * all its own. It is in the range below 4 GiB that PCs keep for devices.
+ */
+export const PAGE_TABLES_ADDRESS = 0xfd00_0000;
+
+/** Where a guest starts. */
+export interface StartOptions {
+  /**
+   * The linear address of the first instruction. In real mode one below 64 KiB starts with CS = 0
+   * and IP = the address, as a BIOS enters a boot sector; a higher one with all segment registers =
+   * address >> 4 and IP = address & 15.
+   */
+  entry: number;
+  /** The stack pointer. */
+  stack: number;
+  /** How many bytes of RAM the page tables map, from address 0. */
+  ramSize: number;
+}
+
+/**
+ * Puts a vCPU into a mode, at its first instruction: what firmware and a boot loader would have done.
+ * All general registers but RSP and RIP are zero, interrupts are off, and there is no GDT and no
+ * IDT: a guest that loads a segment register or takes an exception sets up its own.
+ *
+ * @param vm The vCPU's VM; the paged modes get a memory slot with page tables.
+ * @param options The mode and the place to start.
+ * @throws {RangeError} When the mode cannot reach the entry point or map the RAM.
+ */
+export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode }): void {
+  const { vcpu, mode, entry, stack, ramSize } = options;
+  if (mode === "real" && entry > 0xf_ffff) {
+    throw new RangeError(
+      `Cannot start in real mode at 0x${entry.toString(16)}: it reaches 0xfffff`,
+    );
+  }
+  const tables = identityMap(mode, { at: PAGE_TABLES_ADDRESS, size: ramSize });
+  if (tables.length > 0) {
+    vm.addMemory({ guestAddress: PAGE_TABLES_ADDRESS, size: tables.length }).bytes.set(tables);
+  }
+  const { code, data, ip } = mode === "real"
+    ? realModeSegments(entry)
+    : { ...flatSegments(modes[mode].bits), ip: entry };
+  const { paging } = modes[mode];
+  vcpu.setSregs({
+    cs: code,
+    ds: data,
+    es: data,
+    fs: data,
+    gs: data,
+    ss: data,
+    gdt: { base: 0n, limit: 0 },
+    // The reset value: in real mode the interrupt vectors lie at address 0 (SDM vol. 3A §9.1.4).
+    idt: { base: 0n, limit: mode === "real" ? 0x3ff : 0 },
+    cr0: CR0_ET | (mode === "real" ? 0n : CR0_PE | CR0_NE) | (paging === "none" ? 0n : CR0_PG),
+    cr3: paging === "none" ? 0n : BigInt(PAGE_TABLES_ADDRESS),
+    cr4: paging === "32-bit" ? CR4_PSE : paging === "4-level" ? CR4_PAE : 0n,
+    efer: paging === "4-level" ? EFER_LME | EFER_LMA : 0n,
+  });
+  vcpu.setRegs({
+    rax: 0n,
+    rbx: 0n,
+    rcx: 0n,
+    rdx: 0n,
+    rsi: 0n,
+    rdi: 0n,
+    rbp: 0n,
+    r8: 0n,
+    r9: 0n,
+    r10: 0n,
+    r11: 0n,
+    r12: 0n,
+    r13: 0n,
+    r14: 0n,
+    r15: 0n,
+    rsp: BigInt(stack),
+    rip: BigInt(ip),
+    rflags: RFLAGS_CLEAR,
+  });
+}
+
+interface StartSegments {
+  code: Segment;
+  data: Segment;
+  ip: number;
+}
+
+/** In real mode a segment's base is its selector times 16 (Intel SDM vol. 3A §20.1.1). */
+function realModeSegments(entry: number): StartSegments {
+  const selector = entry < 0x1_0000 ? 0 : entry >> 4;
+  const segment = {
+    base: BigInt(selector * 16),
+    limit: 0xffff,
+    selector,
+    present: 1,
+    dpl: 0,
+    db: 0,
+    s: 1,
+    l: 0,
+    g: 0,
+    avl: 0,
+    unusable: 0,
+  };
+  return {
+    code: { ...segment, type: CODE_EXECUTE_READ },
+    data: { ...segment, type: DATA_READ_WRITE },
+    ip: entry - selector * 16,
+  };
+}
+
+/** Segments that begin at 0 and reach 4 GiB; in 64-bit mode only the code segment's bits count. */
+function flatSegments(bits: 16 | 32 | 64): { code: Segment; data: Segment } {
+  const segment = {
+    base: 0n,
+    limit: 0xffff_ffff,
+    present: 1,
+    dpl: 0,
+    s: 1,
+    g: 1,
+    avl: 0,
+    unusable: 0,
+  };
+  const is64 = bits === 64;
+  return {
+    code: {
+      ...segment,
+      selector: 0x08,
+      type: CODE_EXECUTE_READ,
+      db: is64 ? 0 : 1,
+      l: is64 ? 1 : 0,
+    },
+    data: { ...segment, selector: 0x10, type: DATA_READ_WRITE, db: 1, l: 0 },
+  };
+}
