@@ -13,6 +13,7 @@ import {
 } from "./expression.ts";
 import type { Bits } from "./instructions.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
+import { preprocess, type PreprocessResult, probePrefix } from "./preprocess.ts";
 
 /** What to assemble with, besides the source. */
 export interface AssembleOptions {
@@ -97,8 +98,23 @@ export interface Assembly {
  * ```
  */
 export function assemble(source: string, options: AssembleOptions = {}): Assembly {
-  return new Assembler(options).assemble(source);
+  // Where the preprocessor needs values that only the assembler knows, both run in rounds until the
+  // values no longer change.
+  let known: ReadonlyMap<string, bigint> = new Map();
+  for (let round = 1;; round++) {
+    const preprocessed = preprocess(source, { ...options, known });
+    const { probes } = preprocessed;
+    if (probes.length === 0) return new Assembler(options).assemble(preprocessed);
+    const found = new Assembler(options).probe(preprocessed);
+    const isSettled = round > 1 && probes.length === known.size &&
+      probes.every((name) => known.get(name) === found.get(name));
+    if (isSettled || round === mostRounds) return new Assembler(options).assemble(preprocessed);
+    known = found;
+  }
 }
+
+/** Rounds after which values that still change are left as they are. */
+const mostRounds = 50;
 
 /** A section of the flat binary. */
 interface Section extends Base {
@@ -161,13 +177,33 @@ class Assembler {
     this.#section = this.#openSection(".text");
   }
 
-  assemble(source: string): Assembly {
-    this.#parse(source);
+  assemble({ lines, diagnostics }: PreprocessResult): Assembly {
+    for (const { severity, reason, line, span } of diagnostics) {
+      if (severity === "error") this.#errors.push(new AssemblyError(reason, { line, span }));
+      else this.#warnings.push({ message: reason, file: line.file, line: line.line, column: 1 });
+    }
+    this.#parse(lines);
     this.#throwErrors();
     this.#settle();
     this.#emit();
     this.#throwErrors();
     return this.#result();
+  }
+
+  /** The values of the preprocessor's probes as far as they can be told, whatever else is wrong. */
+  probe({ lines, probes }: PreprocessResult): Map<string, bigint> {
+    try {
+      this.#parse(lines);
+    } catch (error) {
+      if (!(error instanceof AssemblyError)) throw error;
+    }
+    this.#settle();
+    const values = new Map<string, bigint>();
+    for (const name of probes) {
+      const value = this.#labels.get(name)?.value;
+      values.set(name, value && isScalar(value) ? value.number : 0n);
+    }
+    return values;
   }
 
   #throwErrors(): void {
@@ -192,8 +228,8 @@ class Assembler {
 
   // Reading
 
-  #parse(source: string): void {
-    for (const line of splitLines(source, this.#options.name ?? "<source>")) {
+  #parse(lines: readonly SourceLine[]): void {
+    for (const line of lines) {
       this.#attempt(() => this.#parseLine(line));
     }
   }
@@ -508,7 +544,7 @@ class Assembler {
     for (const { out } of this.#sections) all.append(out.view());
     const symbols = new Map<string, bigint>();
     for (const label of this.#labels.values()) {
-      if (!label.definedAt) continue;
+      if (!label.definedAt || label.name.startsWith(probePrefix)) continue;
       const value = label.evaluate();
       symbols.set(
         label.name,
@@ -554,15 +590,4 @@ function isConstant(body: Body): boolean {
     item.kind === "string" || item.kind === "reserved" ||
     (item.kind === "expression" && item.expression.kind === "constant")
   );
-}
-
-function* splitLines(source: string, file: string): Generator<SourceLine> {
-  let number = 0;
-  for (let start = 0; start < source.length;) {
-    let end = source.indexOf("\n", start);
-    if (end < 0) end = source.length;
-    const isCr = source.charCodeAt(end - 1) === 13 && end > start;
-    yield { text: source.slice(start, isCr ? end - 1 : end), file, line: ++number, depth: 0 };
-    start = end + 1;
-  }
 }

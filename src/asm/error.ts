@@ -1,3 +1,15 @@
+/** What a line was written for: the macro call or the include that it came from. */
+export interface Origin {
+  /** `macro NAME`, or `include`. */
+  readonly what: string;
+  /** The file in which the call or the include stands. */
+  readonly file: string;
+  /** Its line there, from 1. */
+  readonly line: number;
+  /** What that line in turn came from. */
+  readonly outer: Origin | undefined;
+}
+
 /** A line as the assembler sees it: after the preprocessor, with where it came from. */
 export interface SourceLine {
   /** The line's text, macros expanded. */
@@ -8,6 +20,10 @@ export interface SourceLine {
   readonly line: number;
   /** How many macro expansions deep it came from; 0 for a line of the source itself. */
   readonly depth: number;
+  /** The macro call or include that it came from, if any. */
+  readonly origin?: Origin | undefined;
+  /** What messages show in place of `text`, which then begins `shift` columns later. */
+  readonly shown?: { readonly text: string; readonly shift: number } | undefined;
 }
 
 /** A part of a line, for pointing at it: columns count from 0. */
@@ -42,18 +58,21 @@ export class AssemblyError extends Error {
    * @param at The line and, where known, the part of it that is wrong.
    */
   constructor(reason: string, at: { line: SourceLine; span?: Span | undefined }) {
-    const { text, file, line } = at.line;
+    const { file, line, shown } = at.line;
+    const text = shown?.text ?? at.line.text;
+    const shift = shown?.shift ?? 0;
     const lead = text.length - text.trimStart().length;
-    const start = Math.min(at.span?.start ?? lead, text.length);
-    const length = Math.max(
-      1,
-      Math.min(at.span?.end ?? text.trimEnd().length, text.length) - start,
-    );
+    const start = at.span ? clamp(at.span.start - shift, text.length) : lead;
+    const end = at.span ? clamp(at.span.end - shift, text.length) : text.trimEnd().length;
+    const length = Math.max(1, end - start);
     // Tabs stay tabs under a tab, so that the mark stands below its token in any terminal.
     const indent = text.slice(0, start).replaceAll(/[^\t]/g, " ");
-    super(
-      `${file}:${line}:${start + 1}: ${reason}\n  ${text}\n  ${indent}^${"~".repeat(length - 1)}`,
-    );
+    let message = `${file}:${line}:${start + 1}: ${reason}\n` +
+      `  ${text}\n  ${indent}^${"~".repeat(length - 1)}`;
+    for (let { origin } = at.line; origin; origin = origin.outer) {
+      message += `\n  in ${origin.what} at ${origin.file}:${origin.line}`;
+    }
+    super(message);
     this.name = "AssemblyError";
     this.reason = reason;
     this.file = file;
@@ -62,4 +81,8 @@ export class AssemblyError extends Error {
     this.length = length;
     this.source = text;
   }
+}
+
+function clamp(column: number, length: number): number {
+  return Math.max(0, Math.min(column, length));
 }

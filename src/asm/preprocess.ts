@@ -1,0 +1,89 @@
+import type { Origin, SourceLine, Span } from "./error.ts";
+import { Preprocessor, splitLines } from "./preprocess/preprocessor.ts";
+
+/** How to preprocess a source. */
+export interface PreprocessOptions {
+  /** The name of the source, for messages and `__?FILE?__`; `<source>` by default. */
+  readonly name?: string;
+  /** The mode it begins in, for `__?BITS?__`; 16 by default. */
+  readonly bits?: 16 | 32 | 64;
+  /** Single-line macros defined before the first line, by name. */
+  readonly defines?: Readonly<Record<string, string>>;
+  /** Reads a file for `%include`: the path as written, and the file it was written in. */
+  readonly readText?: (path: string, from: string) => string | undefined;
+  /** Reads an environment variable for `%!name` and `%ifenv`; by default there are none. */
+  readonly environment?: (name: string) => string | undefined;
+  /** What the assembler found the probes of the last round to be; see {@linkcode preprocess}. */
+  readonly known?: ReadonlyMap<string, bigint>;
+}
+
+/** A line for the assembler, or for the listing alone. */
+export interface PreprocessedLine extends SourceLine {
+  /** The line with macros expanded; empty for a line that only the listing shows. */
+  text: string;
+  /** What the listing shows; undefined for a line that it does not show, whose bytes belong to the line before. */
+  readonly source: string | undefined;
+  /** The macro call or include that it came from; undefined in the source itself. */
+  readonly origin: Origin | undefined;
+  shown?: SourceLine["shown"];
+}
+
+/** Something that was found wrong, or at least odd. */
+export interface Diagnostic {
+  readonly severity: "error" | "warning";
+  /** What it is: capital first letter, no final period; for `%error` the text written there. */
+  readonly reason: string;
+  /** The line as it was written, before macros were expanded. */
+  readonly line: PreprocessedLine;
+  /** The part of the line that it is about, where known. */
+  readonly span: Span | undefined;
+}
+
+/** How the symbols begin that carry values from the assembler back to the preprocessor. */
+export const probePrefix = "..@probe.";
+
+/** What preprocessing gave. */
+export interface PreprocessResult {
+  readonly lines: readonly PreprocessedLine[];
+  readonly diagnostics: readonly Diagnostic[];
+  /** The names of the symbols that carry a value back; see {@linkcode preprocess}. */
+  readonly probes: readonly string[];
+}
+
+/**
+ * Expands the macros of a source and obeys its `%` directives, as NASM 2.16 does.
+ *
+ * An expression in `%if`, `%assign`, `%rep` and the like may depend on `$` or on symbols of the
+ * program. The preprocessor cannot know them, so it writes `..@probe.N equ expression` in the place
+ * of the directive and takes 0 for its value. The assembler that finds such probes in the result
+ * looks up what they came to, and has the source preprocessed again with those values in `known`,
+ * until they no longer change. Diagnostics of all rounds but the last say nothing.
+ *
+ * Where this differs from NASM 2.16.01: limits are smaller (1,000 levels and 1,000,000 tokens for
+ * the single-line macros of a line, 5,000,000 lines from macros and repetitions, 200 files including
+ * each other), and going beyond one ends the run; `%rmacro` does recurse; `%sel` leaves its
+ * arguments as they are; `%arg`, `%local` and `%stacksize` are not there, and of the packages of
+ * `%use` not `masm`.
+ *
+ * @param source The source.
+ * @param options Its name, what it can read.
+ * @returns Lines, diagnostics and probes; it never throws for a wrong source.
+ */
+export function preprocess(source: string, options: PreprocessOptions = {}): PreprocessResult {
+  if (options.defines !== undefined || WORTH_EXPANDING.test(source)) {
+    return new Preprocessor(options).run(source);
+  }
+  const file = options.name ?? "<source>";
+  const lines = splitLines(source).map((text, i) => ({
+    text,
+    file,
+    line: i + 1,
+    depth: 0,
+    source: text,
+    origin: undefined,
+  }));
+  return { lines, diagnostics: [], probes: [] };
+}
+
+/** Anything that the preprocessor would act on; what it finds in comments costs time only. */
+const WORTH_EXPANDING = /%|__|\\\r?\n|^#|\b(?:i?struc|at)\b/im;

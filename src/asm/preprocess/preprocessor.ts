@@ -1,0 +1,808 @@
+import { AssemblyError, type Origin, type Span } from "../error.ts";
+import {
+  evaluate,
+  ExpressionParser,
+  isScalar,
+  Label,
+  scalar,
+  unknownValue,
+} from "../expression.ts";
+import { Lexer } from "../lexer.ts";
+import {
+  type Diagnostic,
+  type PreprocessedLine,
+  type PreprocessOptions,
+  type PreprocessResult,
+  probePrefix,
+} from "../preprocess.ts";
+import { findDirective } from "./directives.ts";
+import { type Call, type Line, matchCall, type MultiMacro } from "./multi.ts";
+import { type Context, type Host, paste, SingleMacros, SUBSTITUTED } from "./single.ts";
+import { findPackage, RESERVED, standardMulti, StandardSingles } from "./standard.ts";
+import {
+  detokenize,
+  isOperator,
+  skipSpace,
+  someName,
+  type Token,
+  token,
+  tokenize,
+  unquote,
+  written,
+} from "./token.ts";
+
+/** How many macro calls may be made before the outermost one ends: NASM's `mmacros`. */
+const MAX_CALLS = 100_000;
+/** How many macros may be expanded inside each other: NASM's `macro-levels`. */
+const MAX_DEPTH = 10_000;
+/** How many files may include each other; NASM runs out of file handles instead. */
+const MAX_INCLUDES = 200;
+/** How many lines macros and repetitions may produce in all (NASM: 2,000,000,000). */
+const MAX_LINES = 5_000_000;
+/** Thrown to give up on a source; what is wrong is already recorded. */
+class Abandoned extends Error {}
+
+/**
+ * The state of an `%if`: its lines are taken in `if` and `else`; `waiting` may still meet a branch
+ * that is taken, `done` and `never` may not, and `elseDone` has had its `%else`.
+ */
+export type Condition = "if" | "waiting" | "done" | "else" | "elseDone" | "never";
+
+/** A source file being read. */
+export interface FileFrame {
+  readonly kind: "file";
+  readonly texts: readonly string[];
+  /** The number of lines read. */
+  next: number;
+  file: string;
+  line: number;
+  /** What a line adds to the line number: `%line 1+2` makes it 2. */
+  step: number;
+  readonly conditions: Condition[];
+  readonly depth: number;
+  /** Whether its lines are listed. */
+  readonly isListed: boolean;
+  /** Whether its lines count as the line that called for it. */
+  readonly isFixed: boolean;
+  readonly origin: Origin | undefined;
+}
+
+/** A macro's body or a repetition being expanded. */
+export interface BlockFrame {
+  readonly kind: "macro" | "rep";
+  readonly body: readonly Line[];
+  /** The call whose parameters the lines may use: the macro's own, or the one around a repetition. */
+  readonly call: Call | undefined;
+  /** The number of lines used. */
+  next: number;
+  /** The repetitions still to come after this one. */
+  remaining: number;
+  /** Whether `%exitrep` was met. */
+  isLeaving: boolean;
+  /** How many conditions were open when it began. */
+  readonly conditions: number;
+  readonly depth: number;
+  readonly isListed: boolean;
+  readonly isFixed: boolean;
+  readonly origin: Origin | undefined;
+}
+
+/** A macro or a repetition whose lines are being collected. */
+export interface Definition {
+  /** The macro; of a repetition, how often it runs. */
+  readonly target: MultiMacro | number;
+  readonly body: Line[];
+  /** How many `%macro` or `%rep` inside it are still open. */
+  nestedMacros: number;
+  nestedRepetitions: number;
+}
+
+/** Expands one source: reads lines, obeys directives, and writes lines for the assembler. */
+export class Preprocessor implements Host {
+  readonly options: PreprocessOptions;
+  readonly singles: SingleMacros;
+  readonly frames: (FileFrame | BlockFrame)[] = [];
+  /** The macro or repetition that is being read. */
+  defining: Definition | undefined;
+  /** Whether empty parameters count as they are written: `%pragma preproc sane_empty_expansion`. */
+  isSane = false;
+  #multis = new Map<string, MultiMacro[]>();
+  #packages = new Set<string>();
+  #required = new Set<string>();
+  #lines: PreprocessedLine[] = [];
+  #diagnostics: Diagnostic[] = [];
+  #probes: string[] = [];
+  #row: PreprocessedLine | undefined;
+  #line: Line = { text: "", file: "", line: 1 };
+  #numbers = 0;
+  #calls = 0;
+  #depth = 0;
+  #produced = 0;
+  // Names that may be macros, to pass over lines that have none: as a set, and by first character
+  // as a mask of lengths, which answers faster.
+  #names = new Set<string>();
+  #lengths = new Uint32Array(128);
+  #lexer = new Lexer({ text: "", file: "", line: 0, depth: 0 });
+  #scanned = 0;
+  #bits: number;
+  #constants = new Map<string, bigint>();
+
+  /** @param options Where the source comes from, what it can read. */
+  constructor(options: PreprocessOptions) {
+    this.options = options;
+    this.#bits = options.bits ?? 16;
+    const standard = new StandardSingles(this);
+    this.singles = new SingleMacros(this, (name) => standard.find(name));
+    for (const name of RESERVED) this.notice(name);
+  }
+
+  /** Expands a source. */
+  run(source: string): PreprocessResult {
+    const file = this.options.name ?? "<source>";
+    try {
+      this.#predefine(file);
+      this.#open(splitLines(source), { file });
+      this.#readAll();
+      if (this.defining) {
+        this.abort(
+          typeof this.defining.target === "number"
+            ? "%rep has no %endrep"
+            : `%macro ${this.defining.target.name} has no %endmacro`,
+        );
+      }
+    } catch (error) {
+      if (!(error instanceof Abandoned)) throw error;
+    }
+    return { lines: this.#lines, diagnostics: this.#diagnostics, probes: this.#probes };
+  }
+
+  #predefine(file: string): void {
+    for (const [name, value] of Object.entries(this.options.defines ?? {})) {
+      this.#line = { text: `%define ${name} ${value}`, file, line: 0 };
+      this.#open([this.#line.text], { file: "<defines>", isHidden: true });
+    }
+    this.#readAll();
+  }
+
+  #readAll(): void {
+    for (let frame = this.frames.at(-1); frame; frame = this.frames.at(-1)) {
+      const line = frame.kind === "file" ? this.#readLine(frame) : this.#repeatLine(frame);
+      if (!line) {
+        this.#leave(frame);
+        continue;
+      }
+      this.#line = frame.isFixed ? { ...line, file: this.#line.file, line: this.#line.line } : line;
+      this.#process(this.#line, frame);
+    }
+  }
+
+  /** The next line of a file, with the lines that a backslash at the end joins to it. */
+  #readLine(frame: FileFrame): Line | undefined {
+    let text = frame.texts[frame.next];
+    if (text === undefined) return undefined;
+    frame.next++;
+    frame.line += frame.step;
+    const line = frame.line;
+    while (text.endsWith("\\") && frame.next < frame.texts.length) {
+      text = text.slice(0, -1) + frame.texts[frame.next++];
+      frame.line += frame.step;
+    }
+    return { text, file: frame.file, line };
+  }
+
+  #repeatLine(frame: BlockFrame): Line | undefined {
+    if (frame.next === frame.body.length && frame.remaining > 0 && !frame.isLeaving) {
+      frame.remaining--;
+      frame.next = 0;
+      // Even a repetition without lines takes its time.
+      this.#produce();
+    }
+    const line = frame.body[frame.next];
+    if (line) {
+      frame.next++;
+      this.#produce();
+    }
+    return line;
+  }
+
+  #produce(): void {
+    if (++this.#produced > MAX_LINES) {
+      this.abort(`Macros and repetitions produce more than ${MAX_LINES} lines`);
+    }
+  }
+
+  #leave(frame: FileFrame | BlockFrame): void {
+    if (frame.kind === "file") {
+      if (frame.conditions.length > 0) this.abort("%if has no %endif before the end of the file");
+      this.frames.pop();
+      return;
+    }
+    if (this.defining) {
+      this.abort(`%rep has no %endrep within the macro ${frame.call?.macro.name}`);
+    }
+    this.frames.pop();
+    if (frame.kind === "macro") {
+      frame.call!.macro.active--;
+      if (--this.#depth === 0) this.#calls = 0;
+    }
+  }
+
+  #process(line: Line, frame: FileFrame | BlockFrame): void {
+    const isSkipped = this.isSkipping;
+    this.#row = undefined;
+    const { text } = line;
+    if (!line.tokens && !text.includes("%") && !text.startsWith("#")) {
+      if (!this.defining && !isSkipped && !this.#mayCall(text)) {
+        this.#push(text, frame.isListed ? text : undefined);
+        return;
+      }
+      if (frame.isListed) this.#push("", text);
+      if (this.defining) this.defining.body.push(line);
+      if (this.defining || isSkipped) return;
+    } else if (frame.isListed) {
+      this.#row = this.#push("", text);
+    }
+    let tokens = line.tokens ??= tokenize(text);
+    if (!this.defining && !isSkipped) tokens = this.substitute(tokens);
+    if (this.#obey(tokens, isSkipped)) return;
+    if (this.defining) this.#collect(line, tokens);
+    else if (!isSkipped) this.#statement(tokens);
+  }
+
+  /** Whether lines are passed over: in a branch that is not taken, or after `%exitrep`. */
+  get isSkipping(): boolean {
+    const state = this.conditions.at(-1);
+    if (state !== undefined && state !== "if" && state !== "else") return true;
+    const frame = this.frames.at(-1);
+    return frame?.kind === "rep" && frame.isLeaving;
+  }
+
+  /** The conditions that are open in the current file. */
+  get conditions(): Condition[] {
+    return this.file.conditions;
+  }
+
+  /** The file being read, under whatever macros. */
+  get file(): FileFrame {
+    return this.frames.findLast((frame) => frame.kind === "file")!;
+  }
+
+  /** The call whose parameters the current line may use. */
+  get call(): Call | undefined {
+    const frame = this.frames.at(-1);
+    return frame?.kind === "file" ? undefined : frame?.call;
+  }
+
+  #collect(line: Line, tokens: readonly Token[]): void {
+    const { body, target } = this.defining!;
+    body.push(line);
+    if (typeof target !== "number" && tokens.some(({ text }) => text === "%00")) {
+      target.takesLabel = true;
+    }
+  }
+
+  /** Does what a directive says. Returns false if the line is none, or is not obeyed here. */
+  #obey(tokens: Token[], isSkipped: boolean): boolean {
+    if (isOperator(tokens[0], "#")) {
+      findDirective("%line")!(this, tokens, 0);
+      return true;
+    }
+    const at = skipSpace(tokens);
+    const head = tokens[at];
+    if (head?.type !== "preproc") return false;
+    const name = head.text.toLowerCase();
+    const directive = findDirective(name);
+    if (!directive) return false;
+    if (name !== "%line") {
+      const isCondition = /^%(?:if|elif|else$|endif$)/.test(name);
+      if (isSkipped && !isCondition) return false;
+      if (this.defining && !this.#endsDefinition(name, this.defining)) return false;
+    }
+    // "%strlen(…)" at the beginning of a line is the function, not the directive.
+    const isFunction = isOperator(tokens[skipSpace(tokens, at + 1)], "(") &&
+      /^%str(?:cat|len)$|^%substr$/.test(name);
+    if (isFunction) return false;
+    directive(this, tokens, at);
+    return true;
+  }
+
+  /** Follows nested definitions; returns whether this directive ends the outermost one. */
+  #endsDefinition(name: string, definition: Definition): boolean {
+    const isRepetition = typeof definition.target === "number";
+    if (/^%i?r?macro$/.test(name)) definition.nestedMacros++;
+    else if (/^%endm(?:acro)?$/.test(name)) {
+      if (definition.nestedMacros === 0) return true;
+      definition.nestedMacros--;
+    } else if (isRepetition && name === "%rep") definition.nestedRepetitions++;
+    else if (isRepetition && name === "%endrep") {
+      if (definition.nestedRepetitions === 0) return true;
+      definition.nestedRepetitions--;
+    }
+    return false;
+  }
+
+  /** A line that is no directive: expanded, then called or handed on. */
+  #statement(tokens: readonly Token[]): void {
+    const expanded = this.singles.expand(tokens);
+    const first = skipSpace(expanded);
+    const head = expanded[first];
+    if (head?.type === "preproc") {
+      this.fail(`Unknown directive ${head.text}`, head.text);
+      return;
+    }
+    if (this.#enter(expanded, first)) return;
+    if (head?.type === "id" && /^(?:section|segment|absolute)$/i.test(head.text)) {
+      // What the next __?SECT?__ goes back to, as NASM's standard macros keep it.
+      const body = [token("operator", "["), ...expanded.slice(first), token("operator", "]")];
+      this.singles.define(plain("__?SECT?__", body));
+    }
+    const text = this.#textOf(expanded);
+    if (this.#row && this.#lines.at(-1) === this.#row) this.#row.text = text;
+    else this.#push(text, undefined);
+  }
+
+  /** Starts the expansion if the line calls a multi-line macro, with or without a label. */
+  #enter(tokens: readonly Token[], first: number): boolean {
+    const head = tokens[first];
+    if (head?.type !== "id" && head?.type !== "local") return false;
+    let at = first;
+    let found = this.#match(tokens, at);
+    let label: readonly Token[] = [];
+    if (!found) {
+      at = skipSpace(tokens, first + 1);
+      if (isOperator(tokens[at], ":")) at = skipSpace(tokens, at + 1);
+      label = tokens.slice(0, at);
+      if (at === first + 1 || tokens[at]?.type !== "id") return false;
+      found = this.#match(tokens, at);
+      if (!found) return false;
+    }
+    if (++this.#calls > MAX_CALLS || ++this.#depth > MAX_DEPTH) {
+      this.abort(`The expansion of macro ${found.macro.name} does not end`);
+    }
+    const { macro, values, count } = found;
+    const { file, line } = this.#line;
+    const outer = this.frames.at(-1)!;
+    const call: Call = {
+      macro,
+      name: tokens[at]!.text,
+      values,
+      count,
+      label: label.slice(first, first + 1),
+      number: this.nextNumber(),
+      rotation: 0,
+    };
+    macro.active++;
+    const isListed = outer.isListed && !macro.isHidden;
+    this.frames.push({
+      kind: "macro",
+      body: macro.body,
+      call,
+      next: 0,
+      remaining: 0,
+      isLeaving: false,
+      conditions: this.conditions.length,
+      depth: outer.depth + (isListed ? 1 : 0),
+      isListed,
+      isFixed: outer.isFixed || macro.isHidden,
+      origin: outer.isFixed
+        ? outer.origin
+        : { what: `macro ${macro.name}`, file, line, outer: outer.origin },
+    });
+    if (label.length > 0 && !macro.takesLabel) {
+      const text = this.#textOf(label);
+      this.#push(text.trimEnd().endsWith(":") ? text : text + ":", isListed ? text : undefined);
+    }
+    return true;
+  }
+
+  #match(tokens: readonly Token[], at: number): ReturnType<typeof matchCall> {
+    const name = tokens[at]!.text;
+    const macros = this.multis(name);
+    if (macros.length === 0) return undefined;
+    return matchCall(macros, {
+      name,
+      rest: tokens.slice(at + 1),
+      isSane: this.isSane,
+      reporter: this,
+    });
+  }
+
+  /** Replaces what belongs to the macro call around a line: `%1`, `%%label`, `%[…]` and the like. */
+  substitute(tokens: readonly Token[]): Token[] {
+    const { call } = this;
+    let isChanged = false;
+    const result: Token[] = [];
+    for (const part of tokens) {
+      const before: boolean = isChanged;
+      isChanged = true;
+      if (part.type === "indirect") {
+        result.push(...this.singles.expand(this.substitute(tokenize(part.text))));
+      } else if (part.type === "parameter" || part.type === "label") {
+        if (call) result.push(...this.#substituted(part, call));
+        else this.fail(`${part.text} stands outside of a macro`, part.text);
+      } else if (part.type === "called" && call) {
+        result.push(token("id", call.name));
+      } else if (part.type === "defined" && call) {
+        result.push(token("id", call.macro.name));
+      } else {
+        isChanged = before;
+        result.push(part);
+      }
+    }
+    return isChanged ? paste(result, SUBSTITUTED) ?? result : result;
+  }
+
+  #substituted(part: Token, call: Call): readonly Token[] {
+    if (part.type === "label") return [token("id", `..@${call.number}.${part.text.slice(2)}`)];
+    const text = part.text.slice(1);
+    if (text === "0") return [token("number", String(call.count))];
+    if (text === "00") return call.label;
+    if (/^\d+$/.test(text)) return this.#parameter(call, Number(text));
+    const range = /^(-?\d+):(-?\d+)$/.exec(text);
+    if (range) return this.#range(call, part.text, [Number(range[1]), Number(range[2])]);
+    const sign = /^([-+])(\d+)$/.exec(text);
+    if (sign) return this.#conditionCode(call, part.text, sign[1] === "-");
+    this.fail(`%{${text}} is no parameter of a macro`);
+    return [];
+  }
+
+  /** A parameter by its number, from 1, as `%rotate` has turned them. */
+  #parameter({ values, rotation, count }: Call, number: number): readonly Token[] {
+    return number >= 1 && number <= count ? values[(number - 1 + rotation) % count] ?? [] : [];
+  }
+
+  #range(call: Call, name: string, [from, to]: readonly [number, number]): readonly Token[] {
+    const { count } = call;
+    const isOutside = (number: number) => number === 0 || Math.abs(number) > count;
+    if (isOutside(from) || isOutside(to)) {
+      this.fail(`${name.replace("%", "%{")}} is out of the range of the parameters`);
+      return [];
+    }
+    const first = from < 0 ? from + count + 1 : from;
+    const last = to < 0 ? to + count + 1 : to;
+    const step = first < last ? 1 : -1;
+    const result = [...this.#parameter(call, first)];
+    for (let number = first; number !== last;) {
+      number += step;
+      result.push(token("operator", ","), ...this.#parameter(call, number));
+    }
+    return result;
+  }
+
+  #conditionCode(call: Call, name: string, isInverse: boolean): readonly Token[] {
+    const words = this.#parameter(call, Number(name.slice(2))).filter(({ type }) =>
+      type !== "space"
+    );
+    const code = words.length === 1 && words[0]!.type === "id" ? words[0]!.text.toLowerCase() : "";
+    const inverse = inverses.get(code);
+    if (inverse === undefined || (isInverse && inverse === "")) {
+      this.fail(
+        inverse === undefined
+          ? `The parameter ${name} is no condition code`
+          : `The condition code ${code} has no inverse`,
+      );
+      return [];
+    }
+    return [token("id", isInverse ? inverse : code)];
+  }
+
+  /** The multi-line macros of a name in any case, the newest first. */
+  multis(name: string): readonly MultiMacro[] {
+    const lower = name.toLowerCase();
+    let list = this.#multis.get(lower);
+    if (!list) {
+      const standard = standardMulti(lower);
+      list = standard ? [standard] : [];
+      if (standard) this.#multis.set(lower, list);
+    }
+    return list;
+  }
+
+  /** Replaces the multi-line macros of a name. */
+  setMultis(name: string, macros: MultiMacro[]): void {
+    this.#multis.set(name.toLowerCase(), macros);
+    this.notice(name);
+  }
+
+  /** Forgets every multi-line macro: `%clear`. */
+  clearMultis(): void {
+    this.#multis.clear();
+  }
+
+  /** Remembers a name as one that lines must be searched for. */
+  notice(name: string): void {
+    const lower = name.toLowerCase();
+    this.#names.add(lower);
+    const first = lower.charCodeAt(0);
+    if (first < 128) this.#lengths[first]! |= 1 << Math.min(lower.length, 31);
+  }
+
+  #mayCall(text: string): boolean {
+    return someName(text, (start, end) => {
+      const code = text.charCodeAt(start);
+      if (code === 0x5F && text.charCodeAt(start + 1) === 0x5F) return true;
+      const first = code >= 0x41 && code <= 0x5A ? code + 32 : code;
+      if (first < 128 && (this.#lengths[first]! & (1 << Math.min(end - start, 31))) === 0) {
+        return false;
+      }
+      return this.#names.has(text.slice(start, end).toLowerCase());
+    });
+  }
+
+  /** A number for the names of a macro call's or a context's own labels. */
+  nextNumber(): number {
+    return this.#numbers++;
+  }
+
+  /** Expands lines several times over: `%endrep`. */
+  repeat(body: readonly Line[], count: number): void {
+    const outer = this.frames.at(-1)!;
+    this.frames.push({
+      kind: "rep",
+      body,
+      call: this.call,
+      next: 0,
+      remaining: count - 1,
+      isLeaving: false,
+      conditions: this.conditions.length,
+      depth: outer.depth + (outer.isListed ? 1 : 0),
+      isListed: outer.isListed,
+      isFixed: outer.isFixed,
+      origin: outer.origin,
+    });
+  }
+
+  /** Opens a context: `%push`. */
+  push(name: string | undefined, macros: Context["macros"]): void {
+    this.singles.contexts.push({ name, number: this.nextNumber(), macros });
+  }
+
+  /** Reads a file or a package in the place of the current line. */
+  #open(texts: readonly string[], { file, isHidden }: { file: string; isHidden?: boolean }): void {
+    const outer = this.frames.at(-1);
+    const isListed = (outer?.isListed ?? true) && !isHidden;
+    const { file: from, line } = this.#line;
+    this.frames.push({
+      kind: "file",
+      texts,
+      next: 0,
+      file,
+      line: 0,
+      step: 1,
+      conditions: [],
+      depth: outer ? outer.depth + (isListed ? 1 : 0) : 0,
+      isListed,
+      isFixed: (outer?.isFixed ?? false) || isHidden === true,
+      origin: outer && !isHidden
+        ? { what: "include", file: from, line, outer: outer.origin }
+        : outer?.origin,
+    });
+  }
+
+  /** Includes a file: `%include`, or `%require`, which does so once. */
+  include(path: string, { once }: { once: boolean }): void {
+    if (once && this.#required.has(path)) return;
+    const depth = this.frames.filter(({ kind }) => kind === "file").length;
+    if (depth > MAX_INCLUDES) {
+      this.abort(`Files include each other more than ${MAX_INCLUDES} deep`);
+    }
+    const source = this.options.readText?.(path, this.#line.file);
+    if (source === undefined) return this.fail(`Cannot include "${path}": it was not found`);
+    this.#required.add(path);
+    this.#open(splitLines(source), { file: path });
+  }
+
+  /** What a line says is the name of a package of macros. */
+  readPackageName(
+    tokens: readonly Token[],
+  ): { name: string; isKnown: boolean; isUsed: boolean } | undefined {
+    const expanded = this.singles.expand(tokens);
+    const word = expanded[skipSpace(expanded)];
+    if (word?.type !== "id" && word?.type !== "string") {
+      this.fail("Expected the name of a package");
+      return undefined;
+    }
+    const name = unquote(word).toLowerCase();
+    return { name, isKnown: findPackage(name) !== undefined, isUsed: this.#packages.has(name) };
+  }
+
+  /** Reads a package of macros once: `%use`. */
+  use(name: string): void {
+    const source = findPackage(name);
+    if (source === undefined) return this.fail(`There is no package "${name}"`);
+    if (this.#packages.has(name)) return;
+    this.#packages.add(name);
+    this.#open(splitLines(source), { file: `<${name}>`, isHidden: true });
+  }
+
+  /** The value of an environment variable: `%!name`, `%!'name'`, or a name. */
+  environment(word: Token): string | undefined {
+    const name = word.type === "environ" ? word.text.slice(2) : unquote(word);
+    return this.options.environment?.(/^['"`]/.test(name) ? name.slice(1, -1) : name);
+  }
+
+  /** The text of a line as the assembler gets it. */
+  #textOf(tokens: readonly Token[]): string {
+    let text = "";
+    for (const part of tokens) {
+      if (part.type === "local") {
+        const scope = this.singles.scope(part.text);
+        text += scope ? `..@${scope.context!.number}.${scope.name}` : part.text;
+      } else if (part.type === "environ") {
+        const value = this.environment(part);
+        if (value === undefined) this.warn(`There is no environment variable ${part.text}`);
+        text += value ?? "";
+      } else {
+        text += written(part);
+      }
+    }
+    return text;
+  }
+
+  /** The value of an expression; undefined after an error, which is recorded. */
+  evaluate(tokens: readonly Token[]): bigint | undefined {
+    const text = detokenize(tokens);
+    const { file, line } = this.#line;
+    try {
+      this.#lexer.open({ text, file, line, depth: 0 });
+      const parser = new ExpressionParser(this.#lexer, (name) => this.#symbol(name));
+      const expression = parser.parse();
+      if (this.#lexer.kind !== "end") this.warn("The rest behind the expression is ignored");
+      const value = evaluate(expression, {
+        line: this.#lexer.line,
+        here: () => unknownValue,
+        base: () => unknownValue,
+      });
+      if (isScalar(value)) return value.number;
+      if (value.unknown) return this.#probe(text);
+      this.fail("The expression must be a number");
+    } catch (error) {
+      if (!(error instanceof AssemblyError)) throw error;
+      const at = this.#line.text.indexOf(text);
+      const start = at + error.column - 1;
+      const span = at < 0 ? undefined : { start, end: start + error.length };
+      this.#record("error", { reason: error.reason, span });
+    }
+    return undefined;
+  }
+
+  /** A symbol in an expression: known if it is an `equ` of a plain number further up. */
+  #symbol(name: string): Label {
+    this.#scan();
+    const label = new Label(name);
+    const number = this.#constants.get(name);
+    if (number !== undefined) {
+      label.known = true;
+      label.value = scalar(number);
+    }
+    return label;
+  }
+
+  /**
+   * Has the assembler work out an expression of symbols or of `$`: the value is that of the last
+   * round, and 0 in the first.
+   */
+  #probe(expression: string): bigint {
+    const index = this.#probes.length;
+    const name = probePrefix + index;
+    this.#probes.push(name);
+    const lead = `${name} equ `;
+    const line = this.#push(lead + expression, undefined);
+    // Messages show the directive, if the expression stands in it as it is.
+    const { text } = this.#line;
+    const at = text.indexOf(expression);
+    line.shown = at < 0
+      ? { text: expression, shift: lead.length }
+      : { text, shift: lead.length - at };
+    return this.options.known?.get(name) ?? 0n;
+  }
+
+  /** The mode that the lines so far have set: 16, 32 or 64. */
+  get bits(): number {
+    this.#scan();
+    return this.#bits;
+  }
+
+  /** Looks through the lines written since last time for what the preprocessor itself must know. */
+  #scan(): void {
+    for (; this.#scanned < this.#lines.length; this.#scanned++) {
+      const { text } = this.#lines[this.#scanned]!;
+      const mode = /^\s*\[?\s*(?:bits\s+|use)(16|32|64)\b/i.exec(text);
+      if (mode) this.#bits = Number(mode[1]);
+      const equ = /^\s*([A-Za-z_?][\w.?@$#~]*)\s*:?\s+equ\s+(.+)/i.exec(text);
+      if (!equ) continue;
+      this.#lexer.open({ text: equ[2]!, file: "", line: 0, depth: 0 });
+      try {
+        const parser = new ExpressionParser(this.#lexer, (name) => this.#known(name));
+        const expression = parser.parse();
+        if (
+          this.#lexer.kind === "end" && expression.kind === "constant" && isScalar(expression.value)
+        ) {
+          this.#constants.set(equ[1]!, expression.value.number);
+        }
+      } catch (error) {
+        // The assembler will say what is wrong with it.
+        if (!(error instanceof AssemblyError)) throw error;
+      }
+    }
+  }
+
+  #known(name: string): Label {
+    return new Label(name);
+  }
+
+  #push(text: string, source: string | undefined): PreprocessedLine {
+    const frame = this.frames.at(-1);
+    const line: PreprocessedLine = {
+      text,
+      file: this.#line.file,
+      line: this.#line.line,
+      depth: frame?.depth ?? 0,
+      source,
+      origin: frame?.origin,
+    };
+    this.#lines.push(line);
+    return line;
+  }
+
+  fail(reason: string, at?: string): void {
+    const start = at === undefined ? -1 : this.#line.text.indexOf(at);
+    const span = start < 0 ? undefined : { start, end: start + at!.length };
+    this.#record("error", { reason, span });
+  }
+
+  warn(reason: string): void {
+    this.#record("warning", { reason, span: undefined });
+  }
+
+  abort(reason: string): never {
+    this.fail(reason);
+    throw new Abandoned();
+  }
+
+  #record(
+    severity: Diagnostic["severity"],
+    { reason, span }: { reason: string; span: Span | undefined },
+  ): void {
+    const { text, file, line } = this.#line;
+    const frame = this.frames.at(-1);
+    this.#diagnostics.push({
+      severity,
+      reason,
+      span,
+      line: { text, file, line, depth: frame?.depth ?? 0, source: text, origin: frame?.origin },
+    });
+  }
+
+  /** The name of the file being read, for `__?FILE?__`, and the number of the line. */
+  get location(): { file: string; line: number } {
+    return this.#line;
+  }
+}
+
+/** A single-line macro without parameters. */
+export function plain(
+  name: string,
+  body: readonly Token[],
+): { name: string; caseSensitive: true; parameters: []; body: readonly Token[]; isAlias: false } {
+  return { name, caseSensitive: true, parameters: [], body, isAlias: false };
+}
+
+/** Condition codes and their inverses; the last few have none. */
+const inverses = new Map<string, string>();
+for (
+  const pair of ("a na|ae nae|b nb|be nbe|c nc|e ne|g ng|ge nge|l nl|le nle|o no|p np|s ns|z nz|" +
+    "pe po").split("|")
+) {
+  const [code, inverse] = pair.split(" ") as [string, string];
+  inverses.set(code, inverse).set(inverse, code);
+}
+for (const code of ["cxz", "ecxz", "rcxz"]) inverses.set(code, "");
+
+/** The lines of a source, whichever way they end; Ctrl-Z and NUL end a line too, as in NASM. */
+export function splitLines(source: string): string[] {
+  // deno-lint-ignore no-control-regex
+  const lines = /[\r\x1A\0]/.test(source) ? source.split(/\r\n|[\n\r\x1A\0]/) : source.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
