@@ -6,7 +6,7 @@
  */
 
 import { callFailed, KvmError } from "./error.ts";
-import { cString, type Libc } from "./libc.ts";
+import { cString, type Libc, libc as systemLibc } from "./libc.ts";
 
 const ENOENT = 2;
 const EACCES = 13;
@@ -34,7 +34,7 @@ export function whyNoKvm(libc: Libc, path: string, errno: number): KvmError {
 }
 
 function whyNoDevice(libc: Libc, code: string): [reason: string, code: string, remedy: string] {
-  if (backend(libc) !== undefined || exists(libc, "/sys/module/kvm")) {
+  if (hostBackend(libc) !== undefined || exists(libc, "/sys/module/kvm")) {
     return inContainer(libc)
       ? [
         "the container was not given the device",
@@ -80,7 +80,7 @@ function whyNoDevice(libc: Libc, code: string): [reason: string, code: string, r
 }
 
 /** The kernel module that runs the guests: `kvm_intel`, `kvm_amd`, `kvm_pvm`; nothing without one. */
-export function backend(libc: Libc): string | undefined {
+export function hostBackend(libc: Libc = systemLibc()): string | undefined {
   return ["kvm_intel", "kvm_amd", "kvm_pvm"].find((name) => exists(libc, `/sys/module/${name}`));
 }
 

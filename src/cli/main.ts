@@ -1,0 +1,86 @@
+import { exitCode } from "./exit_code.ts";
+
+/** A subcommand: one file each in this folder. */
+export interface Command {
+  /** Its help, as `--help` prints it. */
+  readonly help: string;
+  /**
+   * Runs it.
+   *
+   * @param args The words behind its name.
+   * @returns The exit code of the program.
+   */
+  run(args: string[]): number | Promise<number>;
+}
+
+interface Row {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** The subcommands; each is loaded when it is used. */
+const commands: Readonly<Record<string, Row>> = {
+  hello: {
+    summary: "run the example guest and prove its result (the default)",
+    load: async () => (await import("./hello.ts")).hello,
+  },
+};
+
+/**
+ * Runs the command that `args` name.
+ *
+ * @param args The words of the command line.
+ * @returns The exit code of the program.
+ */
+export async function main(args: string[]): Promise<number> {
+  const [first = "hello"] = args;
+  if (first === "--help" || first === "-h" || first === "help") return await help(args[1]);
+  if (first === "--version" || first === "-V") return await version();
+  const isOption = first.startsWith("-") && first !== "-";
+  const name = isOption ? "hello" : first;
+  try {
+    const row = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (row === undefined) {
+      const { unknownWord } = await import("./usage.ts");
+      throw await unknownWord(`There is no command "${name}"`, name, Object.keys(commands));
+    }
+    const command = await row.load();
+    const words = isOption ? args : args.slice(1);
+    if (words.includes("--help") || words.includes("-h")) return print(command.help);
+    return await command.run(words);
+  } catch (error) {
+    const { report } = await import("./report_error.ts");
+    return await report(error);
+  }
+}
+
+async function help(name?: string): Promise<number> {
+  const row = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (row !== undefined) return print((await row.load()).help);
+  const rows = Object.entries(commands).map(([name, { summary }]) =>
+    `  ${name.padEnd(8)}${summary}`
+  );
+  return print(`Run x86 code in a KVM virtual machine, and prove what it did.
+
+Usage: deno run --allow-ffi main.ts [COMMAND] [OPTION…]
+
+Commands:
+${rows.join("\n")}
+
+Options:
+  --help     this, or with a command, the command's help
+  --version  the version
+
+Exit codes: 0 proved; 1 an expectation failed; 2 bad usage or source; 3 this host cannot do
+it; 4 the guest failed; 124 the deadline passed; 130 Ctrl-C.`);
+}
+
+async function version(): Promise<number> {
+  const { default: config } = await import("../../deno.json", { with: { type: "json" } });
+  return print(`hlt ${config.version}`);
+}
+
+function print(text: string): number {
+  console.log(text);
+  return exitCode.proved;
+}
