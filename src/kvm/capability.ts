@@ -249,6 +249,9 @@ export const capabilities = {
   KVM_CAP_RISCV_MP_STATE_RESET: 242, // Linux 6.16
   KVM_CAP_ARM_CACHEABLE_PFNMAP_SUPPORTED: 243, // Linux 6.17
   KVM_CAP_GUEST_MEMFD_FLAGS: 244, // Linux 6.18
+  KVM_CAP_ARM_SEA_TO_USER: 245, // Linux 6.19
+  KVM_CAP_S390_USER_OPEREXEC: 246, // Linux 6.19
+  KVM_CAP_S390_KEYOP: 247, // Linux 7.0
 } as const;
 
 /** The name of a capability. */

@@ -69,40 +69,73 @@ export function callFailed(attempt: string, operation: string, errno: number): K
   });
 }
 
-/** The name and text of the errnos that KVM, `open` and `mmap` give (`<asm-generic/errno*.h>`). */
-const errnos: Record<number, readonly [string, string]> = {
-  1: ["EPERM", "operation not permitted"],
-  2: ["ENOENT", "no such file or directory"],
-  4: ["EINTR", "interrupted by a signal"],
-  5: ["EIO", "input/output error"],
-  6: ["ENXIO", "no such device or address"],
-  7: ["E2BIG", "too many entries"],
-  8: ["ENOEXEC", "this vCPU cannot run yet"],
-  9: ["EBADF", "bad file descriptor"],
-  11: ["EAGAIN", "try again"],
-  12: ["ENOMEM", "out of memory"],
-  13: ["EACCES", "permission denied"],
-  14: ["EFAULT", "bad address"],
-  16: ["EBUSY", "device or resource busy"],
-  17: ["EEXIST", "exists already"],
-  19: ["ENODEV", "no such device"],
-  22: ["EINVAL", "invalid argument"],
-  23: ["ENFILE", "too many open files in the system"],
-  24: ["EMFILE", "too many open files"],
-  25: ["ENOTTY", "this KVM does not know the request"],
-  28: ["ENOSPC", "no room left"],
-  38: ["ENOSYS", "not implemented"],
-  75: ["EOVERFLOW", "value too large"],
-  95: ["EOPNOTSUPP", "not supported"],
-  133: ["EHWPOISON", "the memory page has a hardware error"],
+/** The errnos that KVM, `open` and `mmap` give (`<asm-generic/errno*.h>`). */
+export const errnos = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  ENXIO: 6,
+  E2BIG: 7,
+  ENOEXEC: 8,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOTTY: 25,
+  ENOSPC: 28,
+  ENOSYS: 38,
+  EOVERFLOW: 75,
+  EOPNOTSUPP: 95,
+  EHWPOISON: 133,
+} as const;
+
+const texts: Record<keyof typeof errnos, string> = {
+  EPERM: "operation not permitted",
+  ENOENT: "no such file or directory",
+  EINTR: "interrupted by a signal",
+  EIO: "input/output error",
+  ENXIO: "no such device or address",
+  E2BIG: "too many entries",
+  ENOEXEC: "this vCPU cannot run yet",
+  EBADF: "bad file descriptor",
+  EAGAIN: "try again",
+  ENOMEM: "out of memory",
+  EACCES: "permission denied",
+  EFAULT: "bad address",
+  EBUSY: "device or resource busy",
+  EEXIST: "exists already",
+  ENODEV: "no such device",
+  EINVAL: "invalid argument",
+  ENFILE: "too many open files in the system",
+  EMFILE: "too many open files",
+  ENOTTY: "this KVM does not know the request",
+  ENOSPC: "no room left",
+  ENOSYS: "not implemented",
+  EOVERFLOW: "value too large",
+  EOPNOTSUPP: "not supported",
+  EHWPOISON: "the memory page has a hardware error",
 };
 
-function errnoName(errno: number): string {
-  return errnos[errno]?.[0] ?? `errno ${errno}`;
+function findErrno(errno: number): keyof typeof errnos | undefined {
+  return (Object.keys(errnos) as (keyof typeof errnos)[]).find((name) => errnos[name] === errno);
+}
+
+/** The name of an errno: `EBUSY`. */
+export function errnoName(errno: number): string {
+  return findErrno(errno) ?? `errno ${errno}`;
 }
 
 function errnoText(errno: number): string {
-  return errnos[errno]?.[1] ?? "unexpected error";
+  const name = findErrno(errno);
+  return name === undefined ? "unexpected error" : texts[name];
 }
 
 /** What to do, by operation and errno, or by errno alone. */

@@ -34,7 +34,7 @@ export const Run = struct("kvm_run", {
   padding: padding(256),
   kvm_valid_regs: u64,
   kvm_dirty_regs: u64,
-  /** {@linkcode SyncRegs} */
+  /** {@linkcode kvmSyncRegs} */
   s: padding(2048),
 });
 
@@ -105,6 +105,8 @@ export const payloads = {
   memoryFault: struct("kvm_run.memory_fault", { flags: u64, gpa: address, size: address }),
   /** Linux 6.16. */
   tdx: struct("kvm_run.tdx", { flags: u64, nr: u64 }),
+  /** Linux 7.0. */
+  snpReqCerts: struct("kvm_run.snp_req_certs", { gpa: address, npages: u64, ret: u64 }),
 } as const;
 
 /** `struct kvm_hyperv_exit` and `struct kvm_xen_exit` begin with the type of what follows. */
@@ -156,6 +158,8 @@ export const exitReasons = [
   "KVM_EXIT_LOONGARCH_IOCSR", // Linux 6.7
   "KVM_EXIT_MEMORY_FAULT", // Linux 6.8
   "KVM_EXIT_TDX", // Linux 6.16
+  "KVM_EXIT_ARM_SEA", // Linux 6.19
+  "KVM_EXIT_SNP_REQ_CERTS", // Linux 7.0
 ] as const;
 
 /** The guest wrote a port, or wants to read one (`KVM_EXIT_IO`). */
@@ -243,7 +247,8 @@ export interface BareExit {
     | "armNisv"
     | "riscvSbi"
     | "riscvCsr"
-    | "loongarchIocsr";
+    | "loongarchIocsr"
+    | "armSea";
 }
 
 /**
@@ -317,6 +322,7 @@ export type Exit =
   /** KVM could not resolve an access to `size` bytes at the guest-physical address `address`. */
   | { reason: "memoryFault"; address: number; size: number; private: boolean }
   | { reason: "tdx"; flags: bigint; nr: bigint }
+  | { reason: "snpReqCerts"; address: number; pages: bigint }
   /** A reason this library does not know. */
   | { reason: "unrecognized"; number: number };
 
@@ -438,6 +444,10 @@ function decodeRare(number: number, view: DataView): Exit {
     }
     case "KVM_EXIT_TDX":
       return { reason: "tdx", ...read(payloads.tdx) };
+    case "KVM_EXIT_SNP_REQ_CERTS": {
+      const { gpa, npages } = read(payloads.snpReqCerts);
+      return { reason: "snpReqCerts", address: gpa, pages: npages };
+    }
     default:
       return { reason: bareReason(name) };
   }

@@ -5,76 +5,68 @@
  * @module
  */
 
-import { callFailed, KvmError } from "./error.ts";
-import { cString, type Libc, libc as systemLibc } from "./libc.ts";
-
-const ENOENT = 2;
-const EACCES = 13;
-const ENODEV = 19;
-const ENXIO = 6;
+import { callFailed, errnoName, errnos, KvmError } from "./error.ts";
+import { cString, flags, type Libc, libc as systemLibc } from "./libc.ts";
 
 /** The error for a `/dev/kvm` that `open` refused with `errno`. */
 export function whyNoKvm(libc: Libc, path: string, errno: number): KvmError {
-  const refused = (reason: string, code: string, remedy: string) =>
-    new KvmError(`Cannot open ${path}: ${reason} (${code})`, { operation: "open", errno, remedy });
+  const refused = (reason: string, remedy: string) =>
+    new KvmError(`Cannot open ${path}: ${reason} (${errnoName(errno)})`, {
+      operation: "open",
+      errno,
+      remedy,
+    });
   switch (errno) {
-    case EACCES:
+    case errnos.EACCES:
       return refused(
         "permission denied",
-        "EACCES",
         "Add yourself to the kvm group: sudo usermod -aG kvm $USER, then log in again",
       );
-    case ENOENT:
-    case ENODEV:
-    case ENXIO:
-      return refused(...whyNoDevice(libc, errno === ENOENT ? "ENOENT" : "ENODEV"));
+    // What a container's rules for devices answer.
+    case errnos.EPERM:
+      return refused("the container was not given the device", GIVE_DEVICE);
+    case errnos.ENOENT:
+    case errnos.ENODEV:
+    case errnos.ENXIO:
+      return refused(...whyNoDevice(libc));
     default:
       return callFailed(`open ${path}`, "open", errno);
   }
 }
 
-function whyNoDevice(libc: Libc, code: string): [reason: string, code: string, remedy: string] {
+const GIVE_DEVICE = "Start it with the device: docker run --device=/dev/kvm …";
+
+function whyNoDevice(libc: Libc): [reason: string, remedy: string] {
   if (hostBackend(libc) !== undefined || exists(libc, "/sys/module/kvm")) {
-    return inContainer(libc)
-      ? [
-        "the container was not given the device",
-        code,
-        "Start it with the device: docker run --device=/dev/kvm …",
-      ]
-      : [
-        "the kvm module is loaded, but no backend of it works",
-        code,
-        "Read why: sudo dmesg | grep -i kvm",
-      ];
+    return inContainer(libc) ? ["the container was not given the device", GIVE_DEVICE] : [
+      "the kvm module is loaded, but no backend of it works",
+      "Read why: sudo dmesg | grep -i kvm",
+    ];
   }
   const cpuinfo = readText(libc, "/proc/cpuinfo");
-  const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.split(/\s+/));
-  if (flags.has("vmx") || flags.has("svm")) {
-    const module = flags.has("vmx") ? "kvm_intel" : "kvm_amd";
+  const features = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.split(/\s+/));
+  if (features.has("vmx") || features.has("svm")) {
+    const module = features.has("vmx") ? "kvm_intel" : "kvm_amd";
     return inContainer(libc)
       ? [
         "there is no such device in this container",
-        code,
         `On the host: sudo modprobe ${module}, and start the container with --device=/dev/kvm`,
       ]
-      : ["the kernel module is not loaded", code, `Load it: sudo modprobe ${module}`];
+      : ["the kernel module is not loaded", `Load it: sudo modprobe ${module}`];
   }
   if (/microsoft/i.test(readText(libc, "/proc/version"))) {
     return [
       "this WSL 2 machine has no nested virtualization",
-      code,
       "Set nestedVirtualization=true under [wsl2] in .wslconfig (Windows 11), then: wsl --shutdown",
     ];
   }
-  return flags.has("hypervisor")
+  return features.has("hypervisor")
     ? [
       "this is a virtual machine without nested virtualization",
-      code,
       "Switch nested virtualization on in its hypervisor, or run hlt on the host",
     ]
     : [
       "the CPU's virtualization extensions are missing or switched off",
-      code,
       "Switch on VT-x, or SVM on AMD, in the firmware's settings",
     ];
 }
@@ -90,14 +82,12 @@ function inContainer(libc: Libc): boolean {
 
 /** Whether the file exists and this process may see it. */
 function exists(libc: Libc, path: string): boolean {
-  const F_OK = 0;
-  return libc.access(cString(path), F_OK) === 0;
+  return libc.access(cString(path), flags.F_OK) === 0;
 }
 
 /** The first 4 KiB of a text file; empty where it cannot be read. */
 function readText(libc: Libc, path: string): string {
-  const O_RDONLY = 0;
-  const fd = libc.open(cString(path), O_RDONLY, 0);
+  const fd = libc.open(cString(path), flags.O_RDONLY, 0);
   if (fd < 0) return "";
   try {
     const buffer = new Uint8Array(4096);

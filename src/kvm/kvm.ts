@@ -1,19 +1,12 @@
 import { capabilities, type Capability } from "./capability.ts";
 import { Descriptor } from "./descriptor.ts";
-import { callFailed, KvmError } from "./error.ts";
+import { callFailed, errnos, KvmError } from "./error.ts";
 import { whyNoKvm } from "./host.ts";
 import { ioctls } from "./ioctl.ts";
-import { cString, type Libc, libc as systemLibc } from "./libc.ts";
+import { cString, flags, type Libc, libc as systemLibc } from "./libc.ts";
 import type { CpuidEntry } from "./state.ts";
 import { kvmCpuid2, kvmCpuidEntry2, kvmMsrList, uapi } from "./uapi.ts";
 import { Vm } from "./vm.ts";
-
-/** <fcntl.h> */
-const O_RDWR = 0o2;
-const O_CLOEXEC = 0o2000000;
-
-const EINTR = 4;
-const E2BIG = 7;
 
 /** How {@linkcode Kvm.open} opens KVM. */
 export interface KvmOptions {
@@ -55,7 +48,7 @@ export class Kvm implements Disposable {
    */
   static open(options: KvmOptions = {}): Kvm {
     const { path = "/dev/kvm", libc = systemLibc() } = options;
-    const fd = libc.open(cString(path), O_RDWR | O_CLOEXEC, 0);
+    const fd = libc.open(cString(path), flags.O_RDWR | flags.O_CLOEXEC, 0);
     if (fd < 0) throw whyNoKvm(libc, path, libc.errno());
     const descriptor = new Descriptor(libc, fd, path);
     try {
@@ -121,7 +114,7 @@ export class Kvm implements Disposable {
         );
       }
       const errno = this.#descriptor.libc.errno();
-      if (errno !== E2BIG || room >= 65536) {
+      if (errno !== errnos.E2BIG || room >= 65536) {
         throw callFailed("read the supported CPUID", "KVM_GET_SUPPORTED_CPUID", errno);
       }
     }
@@ -142,7 +135,7 @@ export class Kvm implements Disposable {
     const count = kvmMsrList.encode({ nmsrs: 0 });
     if (this.#descriptor.tryIoctl(ioctl, count) < 0) {
       const errno = this.#descriptor.libc.errno();
-      if (errno !== E2BIG) throw callFailed("list the MSRs", ioctl.name, errno);
+      if (errno !== errnos.E2BIG) throw callFailed("list the MSRs", ioctl.name, errno);
     }
     const { nmsrs } = kvmMsrList.decode(count);
     const buffer = new Uint32Array(1 + nmsrs);
@@ -162,7 +155,7 @@ export class Kvm implements Disposable {
     let fd: number;
     // A signal may come while the kernel sets the VM up.
     do fd = this.#descriptor.tryIoctl(ioctls.KVM_CREATE_VM, 0n); while (
-      fd < 0 && libc.errno() === EINTR
+      fd < 0 && libc.errno() === errnos.EINTR
     );
     if (fd < 0) throw callFailed("create a VM", "KVM_CREATE_VM", libc.errno());
     const vm: Vm = new Vm(new Descriptor(libc, fd, "the VM"), this, () => this.#vms.delete(vm));

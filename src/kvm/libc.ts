@@ -78,6 +78,20 @@ export interface Libc {
   timer_delete(timer: bigint): number;
 }
 
+/** Constants of these functions: `<fcntl.h>`, `<unistd.h>`, `<sys/mman.h>`. */
+export const flags = {
+  O_RDONLY: 0o0,
+  O_RDWR: 0o2,
+  O_CLOEXEC: 0o2000000,
+  F_OK: 0,
+  PROT_READ: 0x1,
+  PROT_WRITE: 0x2,
+  MAP_SHARED: 0x01,
+  MAP_PRIVATE: 0x02,
+  MAP_ANONYMOUS: 0x20,
+  MAP_NORESERVE: 0x4000,
+} as const;
+
 /** What `Deno.dlopen` is told of each: C integers by their width, pointers to data as buffers. */
 const symbols = {
   __errno_location: { parameters: [], result: "pointer" },

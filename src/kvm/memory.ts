@@ -1,13 +1,10 @@
 import { callFailed } from "./error.ts";
-import type { Libc } from "./libc.ts";
+import { flags, type Libc } from "./libc.ts";
 
-// <asm-generic/mman-common.h>, <linux/mman.h>
-const PROT_READ = 0x1;
-const PROT_WRITE = 0x2;
-const MAP_SHARED = 0x01;
-const MAP_PRIVATE = 0x02;
-const MAP_ANONYMOUS = 0x20;
-const MAP_NORESERVE = 0x4000;
+/** x86's page and KVM's unit of guest memory, in bytes. */
+export const PAGE_SIZE = 4096;
+
+/** `(void *) -1` */
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /** How a mapping is made; without `fd` it is fresh memory, all zero. */
@@ -43,18 +40,18 @@ export class Mapping implements Disposable {
    */
   constructor(libc: Libc, size: number, options: MappingOptions) {
     const { fd, offset = 0 } = options;
-    const flags = fd === undefined
-      ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    const kind = fd === undefined
+      ? flags.MAP_PRIVATE | flags.MAP_ANONYMOUS | flags.MAP_NORESERVE
       : options.private
-      ? MAP_PRIVATE | MAP_NORESERVE
-      : MAP_SHARED;
+      ? flags.MAP_PRIVATE | flags.MAP_NORESERVE
+      : flags.MAP_SHARED;
     this.#libc = libc;
     this.#size = BigInt(size);
     this.address = libc.mmap(
       0n,
       this.#size,
-      PROT_READ | PROT_WRITE,
-      flags,
+      flags.PROT_READ | flags.PROT_WRITE,
+      kind,
       fd ?? -1,
       BigInt(offset),
     );

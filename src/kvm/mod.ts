@@ -12,6 +12,7 @@ export type { BareExit, Exit, InternalErrorExit, IoExit, MmioExit, MsrExit } fro
 export { hostBackend } from "./host.ts";
 export { Kvm, type KvmOptions } from "./kvm.ts";
 export { type Libc, libc } from "./libc.ts";
+export { PAGE_SIZE } from "./memory.ts";
 export type {
   ClockData,
   CpuidEntry,
@@ -37,6 +38,5 @@ export {
   type IoeventfdOptions,
   type MemoryOptions,
   type MsrFilterOptions,
-  PAGE_SIZE,
   Vm,
 } from "./vm.ts";

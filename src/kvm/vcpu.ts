@@ -1,9 +1,9 @@
 import { capabilities, type Capability } from "./capability.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { callFailed, KvmError } from "./error.ts";
+import { callFailed, errnos, KvmError } from "./error.ts";
 import { decodeExit, type Exit, ioData, PAYLOAD, payloads, Run, syncRegs } from "./exit.ts";
 import { type Ioctl, ioctls } from "./ioctl.ts";
-import type { Mapping } from "./memory.ts";
+import { type Mapping, PAGE_SIZE } from "./memory.ts";
 import type { Struct } from "./struct.ts";
 import type {
   CpuidEntry,
@@ -41,14 +41,12 @@ import {
   uapi,
 } from "./uapi.ts";
 
-const EINTR = 4;
-const EAGAIN = 11;
-const EFAULT = 14;
-const EHWPOISON = 133;
-
 /** The ring of coalesced writes lies behind `kvm_run`, one page long (api.rst 4.116). */
-const RING = uapi.KVM_COALESCED_MMIO_PAGE_OFFSET * 4096;
-const RING_LENGTH = Math.floor((4096 - kvmCoalescedMmioRing.size) / kvmCoalescedMmio.size);
+const RING = uapi.KVM_COALESCED_MMIO_PAGE_OFFSET * PAGE_SIZE;
+/** `KVM_COALESCED_MMIO_MAX` */
+export const RING_LENGTH: number = Math.floor(
+  (PAGE_SIZE - kvmCoalescedMmioRing.size) / kvmCoalescedMmio.size,
+);
 
 const IMMEDIATE_EXIT = Run.offsetOf("immediate_exit");
 const EXIT_REASON = Run.offsetOf("exit_reason");
@@ -179,12 +177,16 @@ export class Vcpu implements Disposable {
         return exit;
       }
       const errno = libc.errno();
-      if (errno === EAGAIN) continue;
+      if (errno === errnos.EAGAIN) continue;
       this.#unfinished = false;
-      if (errno === EINTR) return { reason: "intr" };
+      if (errno === errnos.EINTR) return { reason: "intr" };
       // KVM_EXIT_MEMORY_FAULT is the one exit that comes with an error (api.rst 5).
       const exit = decodeExit(this.#run, view);
-      if ((errno === EFAULT || errno === EHWPOISON) && exit.reason === "memoryFault") return exit;
+      if (
+        (errno === errnos.EFAULT || errno === errnos.EHWPOISON) && exit.reason === "memoryFault"
+      ) {
+        return exit;
+      }
       throw callFailed(`run vCPU ${this.id}`, ioctls.KVM_RUN.name, errno);
     }
   }

@@ -2,7 +2,7 @@ import { capabilities, type Capability } from "./capability.ts";
 import { Descriptor } from "./descriptor.ts";
 import { type Ioctl, ioctls } from "./ioctl.ts";
 import type { Kvm } from "./kvm.ts";
-import { Mapping, type MappingOptions } from "./memory.ts";
+import { Mapping, type MappingOptions, PAGE_SIZE } from "./memory.ts";
 import { address as address64 } from "./struct.ts";
 import type { ClockData, Irqchip, PitState2 } from "./state.ts";
 import {
@@ -21,9 +21,6 @@ import {
   uapi,
 } from "./uapi.ts";
 import { Vcpu } from "./vcpu.ts";
-
-/** KVM's unit of guest memory, in bytes. */
-export const PAGE_SIZE = 4096;
 
 /** What a memory slot is. */
 export interface MemoryOptions {

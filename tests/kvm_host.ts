@@ -1,0 +1,56 @@
+/**
+ * What the tests know of the host they run on: whether it has a KVM, and how much it can bear.
+ *
+ * @module
+ */
+
+/** The machine is a software CPU (`HLT_LAB=1`): everything takes a hundred times as long. */
+const isLab = Deno.env.get("HLT_LAB") === "1";
+
+/** How often a test repeats what must not leak: virtual machines made, run and closed. */
+export const REPEATS = isLab ? 20 : 1000;
+
+const noKvm = whyNoKvm();
+
+/** Why `/dev/kvm` cannot be opened; nothing where it can. */
+function whyNoKvm(): string | undefined {
+  try {
+    Deno.openSync("/dev/kvm", { read: true, write: true }).close();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/**
+ * A test that runs only where `skip` is no reason against it; else it is skipped, and its name
+ * says why.
+ */
+export function testUnless(
+  skip: string | undefined,
+  name: string,
+  run: () => void | Promise<void>,
+): void {
+  if (skip === undefined) Deno.test(name, run);
+  else Deno.test({ name: `${name} (skipped: ${skip})`, ignore: true, fn: run });
+}
+
+/**
+ * A test on the real `/dev/kvm`. Without one it is skipped and its name says why; with
+ * `HLT_REQUIRE_KVM=1` it fails instead.
+ *
+ * @param options `lacks`: what this host's KVM cannot do, as a probe of it found out.
+ */
+export function kvmTest(
+  name: string,
+  run: () => void | Promise<void>,
+  options: { lacks?: string | undefined } = {},
+): void {
+  if (noKvm !== undefined && Deno.env.get("HLT_REQUIRE_KVM") === "1") {
+    Deno.test(name, () => {
+      throw new Error(`HLT_REQUIRE_KVM=1, but /dev/kvm cannot be opened: ${noKvm}`);
+    });
+  } else {
+    testUnless(noKvm ?? options.lacks, name, run);
+  }
+}
