@@ -345,7 +345,10 @@ function decimal(text: string): number {
 /** A string's UTF-8 bytes, one character each. */
 export function toBytes(text: string): string {
   for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) > 127) return String.fromCharCode(...new TextEncoder().encode(text));
+    if (text.charCodeAt(i) <= 127) continue;
+    let bytes = "";
+    for (const byte of new TextEncoder().encode(text)) bytes += String.fromCharCode(byte);
+    return bytes;
   }
   return text;
 }

@@ -4,6 +4,6 @@
  * @module
  */
 export * from "./assemble.ts";
-export { AssemblyError, type SourceLine, type Span } from "./error.ts";
+export { AssemblyError, type Origin, type SourceLine, type Span } from "./error.ts";
 export type { Bits } from "./instructions.ts";
 export { parseInteger, unescapeString } from "./lexer.ts";

@@ -166,6 +166,7 @@ Deno.test("preprocess() ends what would not end, with an error", () => {
     "a file that includes itself": "%include 'self'",
     "a string that doubles": "%define s 'ab'\n%rep 60\n%strcat s s, s\n%endrep\ndb s",
     "a definition that doubles": "%define s a\n%rep 60\n%xdefine s s s\n%endrep\ndb s",
+    "a name that doubles": "%define s a\n%rep 60\n%xdefine s s %+ s\n%endrep",
     "an alias of itself": "%defalias a b\n%defalias b a\n%define a 1\ndb a",
   };
   for (const [name, source] of Object.entries(endless)) {
@@ -182,6 +183,13 @@ Deno.test("preprocess() survives deep nesting", () => {
   for (const source of [deep("f(", ")"), deep("%eval(", ")"), deep("%[", "]"), deep("%{", "}")]) {
     preprocess(source);
   }
+});
+
+Deno.test("preprocess() survives long parameters and strings", () => {
+  const long = "1,".repeat(200_000) + "1";
+  const source = `%macro m 1+\ndb %1\n%endmacro\n%define n ${long}\nm ${long}\ndb %[n]`;
+  assertEquals(assemble(source).bytes.length, 400_002);
+  assertEquals(expand(`%strlen n '${"é".repeat(200_000)}'\ndd n`), "dd 400000");
 });
 
 const values: Record<string, string> = {

@@ -20,6 +20,7 @@ import { type Call, type Line, matchCall, type MultiMacro } from "./multi.ts";
 import { type Context, type Host, paste, SingleMacros, SUBSTITUTED } from "./single.ts";
 import { findPackage, RESERVED, standardMulti, StandardSingles } from "./standard.ts";
 import {
+  append,
   detokenize,
   isOperator,
   skipSpace,
@@ -416,9 +417,9 @@ export class Preprocessor implements Host {
       const before: boolean = isChanged;
       isChanged = true;
       if (part.type === "indirect") {
-        result.push(...this.singles.expand(this.substitute(tokenize(part.text))));
+        append(result, this.singles.expand(this.substitute(tokenize(part.text))));
       } else if (part.type === "parameter" || part.type === "label") {
-        if (call) result.push(...this.#substituted(part, call));
+        if (call) append(result, this.#substituted(part, call));
         else this.fail(`${part.text} stands outside of a macro`, part.text);
       } else if (part.type === "called" && call) {
         result.push(token("id", call.name));
@@ -429,7 +430,7 @@ export class Preprocessor implements Host {
         result.push(part);
       }
     }
-    return isChanged ? paste(result, SUBSTITUTED) ?? result : result;
+    return isChanged ? paste(result, { rules: SUBSTITUTED, host: this }) ?? result : result;
   }
 
   #substituted(part: Token, call: Call): readonly Token[] {

@@ -1,4 +1,5 @@
 import {
+  append,
   detokenize,
   isBlank,
   isOperator,
@@ -248,7 +249,9 @@ export class SingleMacros {
         isChanged = true;
         while (stack.length > base) expanded.push(stack.pop()!);
       }
-      const pasted = pass === 0 || isChanged ? paste(expanded, NAMES) : undefined;
+      const pasted = pass === 0 || isChanged
+        ? paste(expanded, { rules: NAMES, host: this.#host })
+        : undefined;
       if (!pasted) return expanded;
       this.#spend(pasted.length);
       tokens = pasted;
@@ -508,7 +511,7 @@ export const SUBSTITUTED: readonly PasteRule[] = [
  */
 export function paste(
   tokens: readonly Token[],
-  rules: readonly PasteRule[],
+  { rules, host }: { rules: readonly PasteRule[]; host: Host },
 ): Token[] | undefined {
   const isJoined = (part: Token, i: number) =>
     part.type === "paste" && rules === NAMES ||
@@ -523,18 +526,23 @@ export function paste(
       while (result.at(-1)?.type === "space") result.pop();
       while (/^(?:space|paste)$/.test(stack.at(-1)?.type ?? "")) stack.pop();
       if (result.length === 0 || stack.length === 0) continue;
-      const joined = tokenize(result.pop()!.text + stack.pop()!.text);
+      const left = result.pop()!.text;
+      const right = stack.pop()!.text;
+      if (left.length + right.length > MAX_TEXT) {
+        host.abort(`A pasted name is longer than ${MAX_TEXT} characters`);
+      }
+      const joined = tokenize(left + right);
       for (const each of joined.toReversed()) stack.push(each);
       continue;
     }
     const rule = rules.find(({ head }) => head.test(part.type));
     let text = part.text;
     let isPasted = false;
-    while (rule?.tail.test(stack.at(-1)?.type ?? "")) {
+    while (rule?.tail.test(stack.at(-1)?.type ?? "") && text.length <= MAX_TEXT) {
       text += stack.pop()!.text;
       isPasted = true;
     }
-    if (isPasted) result.push(...tokenize(text));
+    if (isPasted) append(result, tokenize(text));
     else result.push(part);
   }
   return result;

@@ -337,6 +337,11 @@ export function skipSpace(tokens: readonly Token[], from = 0): number {
   return from;
 }
 
+/** Adds tokens at the end, however many: as arguments of `push` they could exhaust the stack. */
+export function append(to: Token[], tokens: readonly Token[]): void {
+  for (const part of tokens) to.push(part);
+}
+
 /** Whether a token is this operator. */
 export function isOperator(part: Token | undefined, text: string): boolean {
   return part?.type === "operator" && part.text === text;
