@@ -36,8 +36,8 @@ Options:
 Exit codes: the command's; 2 bad usage, 3 the lab cannot run here, 4 the lab's machine failed,
 124 the time limit passed, 130 Ctrl-C.`;
 
-/** The folders with the tests that use /dev/kvm. */
-const KVM_TESTS = ["kvm", "x86", "machine", "guest", "cli"];
+/** The parts of the project whose tests, and examples in the documentation, use /dev/kvm. */
+const KVM_PARTS = ["kvm", "x86", "machine", "guest", "cli"];
 
 const root = Deno.realPathSync(`${import.meta.dirname}/..`);
 const cache = `${root}/.lab`;
@@ -165,9 +165,12 @@ function commandScript(command: string[]): string {
 }
 
 function testCommand(): string[] {
-  const names = [...Deno.readDirSync(`${root}/tests`)].map(({ name }) => name);
-  const folders = KVM_TESTS.filter((name) => names.includes(name)).map((name) => `tests/${name}`);
-  return ["deno", "test", "--no-check", "--allow-all", ...folders];
+  const folders = ["src", "tests"].flatMap((above) =>
+    [...Deno.readDirSync(`${root}/${above}`)]
+      .filter(({ name }) => KVM_PARTS.includes(name))
+      .map(({ name }) => `${above}/${name}`)
+  );
+  return ["deno", "test", "--no-check", "--allow-all", "--doc", ...folders];
 }
 
 /** A word as the shell must read it. */
