@@ -48,23 +48,41 @@ interface Sized {
   readonly size: number;
 }
 
-const KVMIO = 0xAE;
+const KVMIO = 0xae;
+const NONE = 0;
 const WRITE = 1;
 const READ = 2;
 
-/** `_IOC`: direction in bits 31–30, size in 29–16, type in 15–8, number in 7–0. */
-function ioc(direction: number, number: number, size: number): bigint {
-  return BigInt(((direction << 30) | (size << 16) | (KVMIO << 8) | number) >>> 0);
-}
-const io = (number: number) => ioc(0, number, 0);
-const iow = (number: number, argument: Sized) => ioc(WRITE, number, argument.size);
-const ior = (number: number, argument: Sized) => ioc(READ, number, argument.size);
-const iowr = (number: number, argument: Sized) => ioc(READ | WRITE, number, argument.size);
+/** A request whose number is computed when it is first made, from the size of its struct. */
+class Request implements Ioctl {
+  name = "";
+  readonly #direction: number;
+  readonly #number: number;
+  readonly #argument: Sized;
+  #request: bigint | undefined;
 
-function named<const T extends Record<string, bigint>>(requests: T): { [K in keyof T]: Ioctl } {
-  return Object.fromEntries(
-    Object.entries(requests).map(([name, request]) => [name, { name, request }]),
-  ) as { [K in keyof T]: Ioctl };
+  constructor(direction: number, number: number, argument: Sized = { size: 0 }) {
+    this.#direction = direction;
+    this.#number = number;
+    this.#argument = argument;
+  }
+
+  /** `_IOC`: direction in bits 31–30, size in 29–16, type in 15–8, number in 7–0. */
+  get request(): bigint {
+    return this.#request ??= BigInt(
+      ((this.#direction << 30) | (this.#argument.size << 16) | (KVMIO << 8) | this.#number) >>> 0,
+    );
+  }
+}
+
+const io = (number: number) => new Request(NONE, number);
+const iow = (number: number, argument: Sized) => new Request(WRITE, number, argument);
+const ior = (number: number, argument: Sized) => new Request(READ, number, argument);
+const iowr = (number: number, argument: Sized) => new Request(READ | WRITE, number, argument);
+
+function named<T extends Record<string, Request>>(requests: T): { [K in keyof T]: Ioctl } {
+  for (const name in requests) requests[name]!.name = name;
+  return requests;
 }
 
 /** The requests by their kernel names. */

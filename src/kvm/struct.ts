@@ -114,8 +114,12 @@ export function bytes(length: number): Field<Uint8Array> {
 /** An array of `length` elements, one behind the other. */
 export function array<T>(element: Field<T>, length: number): Field<T[]> {
   return {
-    size: element.size * length,
-    align: element.align,
+    get size() {
+      return element.size * length;
+    },
+    get align() {
+      return element.align;
+    },
     read: (view, offset) =>
       Array.from({ length }, (_, i) => element.read(view, offset + i * element.size)),
     write(view, offset, value) {
@@ -152,56 +156,99 @@ type ValueOf<D> = {
 
 const camelCase = (name: string) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase());
 
-/** Lays out the struct `name` with the fields of `declaration`, in their order. */
+/**
+ * The struct `name` with the fields of `declaration`, in their order. It is laid out when it is first
+ * used: most programs need a few of all.
+ */
 export function struct<const D>(name: string, declaration: D): Struct<ValueOf<D>> {
-  type T = ValueOf<D>;
-  const fields = new Map<string, { offset: number; field: Field<unknown> }>();
-  const values: { key: string; offset: number; field: Field<unknown> }[] = [];
-  let size = 0;
-  let align = 1;
-  for (const [cName, field] of Object.entries(declaration as Declaration)) {
-    const offset = Math.ceil(size / field.align) * field.align;
-    fields.set(cName, { offset, field: field as Field<unknown> });
-    if (!("padding" in field)) {
-      values.push({ key: camelCase(cName), offset, field: field as Field<unknown> });
-    }
-    size = offset + field.size;
-    align = Math.max(align, field.align);
-  }
-  size = Math.ceil(size / align) * align;
+  return new Layout(name, declaration as Declaration) as unknown as Struct<ValueOf<D>>;
+}
 
-  const assign = (view: DataView, offset: number, value: object) => {
-    const given = value as Record<string, unknown>;
-    for (const { key, offset: at, field } of values) {
-      const item = given[key];
+interface Placed {
+  /** The field's name in a value. */
+  readonly key: string;
+  readonly offset: number;
+  readonly field: Field<unknown>;
+}
+
+class Layout implements Struct<Record<string, unknown>> {
+  readonly name: string;
+  readonly #declaration: Declaration;
+  #fields: Map<string, Placed> | undefined;
+  /** The fields that have a value. */
+  #values: Placed[] = [];
+  #size = 0;
+  #align = 1;
+
+  constructor(name: string, declaration: Declaration) {
+    this.name = name;
+    this.#declaration = declaration;
+  }
+
+  get fields(): Map<string, Placed> {
+    return this.#fields ??= this.#layOut();
+  }
+
+  get size(): number {
+    void this.fields;
+    return this.#size;
+  }
+
+  get align(): number {
+    void this.fields;
+    return this.#align;
+  }
+
+  #layOut(): Map<string, Placed> {
+    const fields = new Map<string, Placed>();
+    let end = 0;
+    for (const [cName, declared] of Object.entries(this.#declaration)) {
+      const field = declared as Field<unknown>;
+      const offset = Math.ceil(end / field.align) * field.align;
+      const placed = { key: camelCase(cName), offset, field };
+      fields.set(cName, placed);
+      if (!("padding" in field)) this.#values.push(placed);
+      end = offset + field.size;
+      this.#align = Math.max(this.#align, field.align);
+    }
+    this.#size = Math.ceil(end / this.#align) * this.#align;
+    return fields;
+  }
+
+  read(view: DataView, offset: number): Record<string, unknown> {
+    void this.fields;
+    const value: Record<string, unknown> = {};
+    for (const { key, offset: at, field } of this.#values) {
+      value[key] = field.read(view, offset + at);
+    }
+    return value;
+  }
+
+  write(view: DataView, offset: number, value: Record<string, unknown>): void {
+    this.assign(view, offset, value);
+  }
+
+  assign(view: DataView, offset: number, value: Record<string, unknown>): void {
+    void this.fields;
+    for (const { key, offset: at, field } of this.#values) {
+      const item = value[key];
       if (item !== undefined) field.write(view, offset + at, item);
     }
-  };
+  }
 
-  return {
-    name,
-    size,
-    align,
-    fields,
-    read(view, offset) {
-      const value: Record<string, unknown> = {};
-      for (const { key, offset: at, field } of values) value[key] = field.read(view, offset + at);
-      return value as T;
-    },
-    write: assign as (view: DataView, offset: number, value: T) => void,
-    assign,
-    encode(value) {
-      const buffer = new Uint8Array(size);
-      if (value !== undefined) assign(new DataView(buffer.buffer), 0, value);
-      return buffer;
-    },
-    decode(buffer) {
-      return this.read(new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength), 0);
-    },
-    offsetOf(field) {
-      const found = fields.get(field);
-      if (found === undefined) throw new RangeError(`struct ${name} has no field "${field}"`);
-      return found.offset;
-    },
-  };
+  encode(value: Record<string, unknown> = {}): Uint8Array<ArrayBuffer> {
+    const buffer = new Uint8Array(this.size);
+    this.assign(new DataView(buffer.buffer), 0, value);
+    return buffer;
+  }
+
+  decode(bytes: Uint8Array): Record<string, unknown> {
+    return this.read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
+  }
+
+  offsetOf(cName: string): number {
+    const found = this.fields.get(cName);
+    if (found === undefined) throw new RangeError(`struct ${this.name} has no field "${cName}"`);
+    return found.offset;
+  }
 }
