@@ -52,7 +52,14 @@ export class Kvm implements Disposable {
     if (fd < 0) throw whyNoKvm(libc, path, libc.errno());
     const descriptor = new Descriptor(libc, fd, path);
     try {
-      const version = descriptor.ioctl(ioctls.KVM_GET_API_VERSION, 0n, `ask ${path} its version`);
+      const version = descriptor.tryIoctl(ioctls.KVM_GET_API_VERSION, 0n);
+      if (version < 0) {
+        throw new KvmError(`Cannot use ${path}: it is not a KVM device`, {
+          operation: ioctls.KVM_GET_API_VERSION.name,
+          errno: libc.errno(),
+          remedy: "The device is /dev/kvm",
+        });
+      }
       if (version !== uapi.KVM_API_VERSION) {
         throw new KvmError(
           `Cannot use ${path}: its API version is ${version}, and hlt speaks version ${uapi.KVM_API_VERSION}`,

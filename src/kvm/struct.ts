@@ -111,7 +111,7 @@ export function bytes(length: number): Field<Uint8Array> {
   };
 }
 
-/** An array of `length` elements, one behind the other. */
+/** An array of `length` elements, one behind the other; those that a shorter one lacks stay. */
 export function array<T>(element: Field<T>, length: number): Field<T[]> {
   return {
     get size() {
@@ -123,10 +123,10 @@ export function array<T>(element: Field<T>, length: number): Field<T[]> {
     read: (view, offset) =>
       Array.from({ length }, (_, i) => element.read(view, offset + i * element.size)),
     write(view, offset, value) {
-      for (let i = 0; i < length; i++) {
-        const item = value[i];
-        if (item !== undefined) element.write(view, offset + i * element.size, item);
+      if (value.length > length) {
+        throw new RangeError(`Cannot write ${value.length} elements: there is room for ${length}`);
       }
+      for (const [i, item] of value.entries()) element.write(view, offset + i * element.size, item);
     },
   };
 }

@@ -48,6 +48,8 @@ export const RING_LENGTH: number = Math.floor(
   (PAGE_SIZE - kvmCoalescedMmioRing.size) / kvmCoalescedMmio.size,
 );
 
+const REQUEST_INTERRUPT_WINDOW = Run.offsetOf("request_interrupt_window");
+const READY_FOR_INTERRUPT = Run.offsetOf("ready_for_interrupt_injection");
 const IMMEDIATE_EXIT = Run.offsetOf("immediate_exit");
 const EXIT_REASON = Run.offsetOf("exit_reason");
 const VALID_REGS = Run.offsetOf("kvm_valid_regs");
@@ -126,6 +128,8 @@ export class Vcpu implements Disposable {
   readonly #closed: () => void;
   /** The last exit's instruction is not complete yet. */
   #unfinished = false;
+  /** What a setter came upon while it completed that instruction: the next run's exit. */
+  #pending: Exit | undefined;
   /** `KVM_SYNC_X86_*`: the registers that are shared through `kvm_run`. */
   #shared = 0;
 
@@ -168,6 +172,11 @@ export class Vcpu implements Disposable {
    */
   run(): Exit {
     const { libc, fd } = this.#descriptor;
+    const pending = this.#pending;
+    if (pending !== undefined) {
+      this.#pending = undefined;
+      return pending;
+    }
     const view = this.#view;
     for (;;) {
       view.setUint32(EXIT_REASON, 0, true);
@@ -191,6 +200,22 @@ export class Vcpu implements Disposable {
     }
   }
 
+  /**
+   * Whether the guest could take an interrupt ({@linkcode Vcpu.interrupt}) at the last exit; only
+   * without an in-kernel interrupt controller.
+   */
+  get readyForInterrupt(): boolean {
+    return this.#view.getUint8(READY_FOR_INTERRUPT) !== 0;
+  }
+
+  /** The guest exits with `irqWindowOpen` as soon as it can take an interrupt. */
+  get requestInterruptWindow(): boolean {
+    return this.#view.getUint8(REQUEST_INTERRUPT_WINDOW) !== 0;
+  }
+  set requestInterruptWindow(value: boolean) {
+    this.#view.setUint8(REQUEST_INTERRUPT_WINDOW, value ? 1 : 0);
+  }
+
   /** The next {@linkcode Vcpu.run} comes back at once, with `intr`; needs `KVM_CAP_IMMEDIATE_EXIT`. */
   get immediateExit(): boolean {
     return this.#view.getUint8(IMMEDIATE_EXIT) !== 0;
@@ -205,7 +230,7 @@ export class Vcpu implements Disposable {
    * before that would be overwritten. The setters of this class call it themselves.
    *
    * @returns The next part of the same access, where it has several (an MMIO access across two
-   * pages, `rep ins`); nothing once the instruction is complete.
+   * pages); the instruction's own `debug` exit, where it was a single step; else nothing.
    */
   complete(): Exit | undefined {
     if (!this.#unfinished) return undefined;
@@ -262,7 +287,7 @@ export class Vcpu implements Disposable {
       ((wanted.regs ? uapi.KVM_SYNC_X86_REGS : 0) | (wanted.sregs ? uapi.KVM_SYNC_X86_SREGS : 0));
     // What the next run would fill in is read once, so that it is right from now on.
     if (this.#shared & uapi.KVM_SYNC_X86_REGS) this.#ioctlAt(ioctls.KVM_GET_REGS, syncRegs.regs);
-    if (this.#shared & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+    this.#refresh();
     this.#view.setBigUint64(VALID_REGS, BigInt(this.#shared), true);
     return {
       regs: (this.#shared & uapi.KVM_SYNC_X86_REGS) !== 0,
@@ -303,7 +328,8 @@ export class Vcpu implements Disposable {
   /**
    * Sets the system registers that are given; the others stay (`KVM_SET_SREGS`, api.rst 4.14).
    *
-   * @throws {KvmError} `EINVAL` for a state no CPU can be in, such as EFER.LMA without CR0.PG.
+   * @throws {KvmError} `EINVAL` for a state no CPU can be in, such as EFER.LMA without CR0.PG;
+   * where the registers are shared, the next request or run throws it.
    */
   setSregs(changes: Partial<Sregs>): void {
     this.#finish();
@@ -322,7 +348,7 @@ export class Vcpu implements Disposable {
   /** Sets the system registers with the PAE pointers (`KVM_SET_SREGS2`, api.rst 4.132). */
   setSregs2(sregs: Sregs2): void {
     this.#set(ioctls.KVM_SET_SREGS2, kvmSregs2.encode(sregs));
-    if (this.#shared & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+    this.#refresh();
   }
 
   /** x87 and SSE registers (`KVM_GET_FPU`, api.rst 4.22). */
@@ -394,6 +420,7 @@ export class Vcpu implements Disposable {
   /** Sets the local APIC's registers (`KVM_SET_LAPIC`, api.rst 4.58). */
   setLapic(regs: Uint8Array): void {
     this.#set(ioctls.KVM_SET_LAPIC, kvmLapicState.encode({ regs }));
+    this.#refresh();
   }
 
   /**
@@ -419,6 +446,7 @@ export class Vcpu implements Disposable {
   setMsrs(entries: MsrEntry[]): void {
     this.#finish();
     const { done } = this.#msrs(ioctls.KVM_SET_MSRS, entries);
+    this.#refresh();
     if (done < entries.length) throw msrRefused("set", entries[done]!.index, ioctls.KVM_SET_MSRS);
   }
 
@@ -513,7 +541,8 @@ export class Vcpu implements Disposable {
 
   /**
    * Queues an external interrupt, where there is no in-kernel interrupt controller
-   * (`KVM_INTERRUPT`, api.rst 4.16). The guest must be able to take it.
+   * (`KVM_INTERRUPT`, api.rst 4.16). The guest must be able to take it:
+   * {@linkcode Vcpu.readyForInterrupt}.
    *
    * @param vector 0 to 255.
    */
@@ -627,10 +656,23 @@ export class Vcpu implements Disposable {
     if (dirty & uapi.KVM_SYNC_X86_REGS) this.#ioctlAt(ioctls.KVM_SET_REGS, syncRegs.regs);
   }
 
-  /** Completes the last exit's instruction, before the state is set. */
+  /**
+   * Reads the shared system registers again after a request that may have changed them: EFER and
+   * the bases of FS and GS are MSRs, CR8 belongs to the local APIC.
+   */
+  #refresh(): void {
+    if (this.#shared & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+  }
+
+  /**
+   * Completes the last exit's instruction, before the state is set. That it was a single step is
+   * of no interest any more; everything else is left for the next run to report.
+   */
   #finish(): void {
     const next = this.complete();
-    if (next !== undefined) {
+    if (next === undefined || next.reason === "debug") return;
+    this.#pending = next;
+    if (UNFINISHED.has(next.reason)) {
       throw new KvmError(
         `Cannot set the state of vCPU ${this.id}: its ${next.reason} access has further parts`,
         { remedy: "Answer them and run until the access is complete" },

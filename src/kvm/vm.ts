@@ -106,8 +106,18 @@ export class GuestMemory implements Disposable {
     return bitmap;
   }
 
-  /** {@linkcode GuestMemory.dirtyLog} into an array of the caller's. */
+  /**
+   * {@linkcode GuestMemory.dirtyLog} into an array of the caller's.
+   *
+   * @throws {RangeError} When the array has not a bit for every page.
+   */
   readDirtyLog(bitmap: BigUint64Array<ArrayBuffer>): void {
+    const pages = this.size / PAGE_SIZE;
+    if (bitmap.length * 64 < pages) {
+      throw new RangeError(
+        `Cannot read the dirty log of ${pages} pages into ${bitmap.length} elements of 64 bits`,
+      );
+    }
     const dirtyBitmap = Deno.UnsafePointer.value(Deno.UnsafePointer.of(bitmap));
     this.#vm.ioctl(
       ioctls.KVM_GET_DIRTY_LOG,
@@ -442,6 +452,7 @@ export class Vm implements Disposable {
    * Switches a capability on (`KVM_ENABLE_CAP`, api.rst 4.37 and 7).
    *
    * @param args Up to four arguments, as the capability defines them.
+   * @throws {KvmError} `EINVAL` for a capability that this KVM or a VM does not have.
    */
   enableCap(capability: Capability | number, args: bigint[] = []): void {
     const cap = typeof capability === "number" ? capability : capabilities[capability];
@@ -456,10 +467,13 @@ export class Vm implements Disposable {
    * Says which MSR accesses KVM handles and which it denies (`KVM_X86_SET_MSR_FILTER`, api.rst
    * 4.97). A denied access is an exit where `KVM_CAP_X86_USER_SPACE_MSR` was enabled with
    * `KVM_MSR_EXIT_REASON_FILTER`, and `#GP` in the guest otherwise.
+   *
+   * @throws {RangeError} For more than 16 ranges.
    */
   setMsrFilter(options: MsrFilterOptions): void {
     const bitmaps = options.ranges.map(({ allowed }) => {
-      const bitmap = new Uint8Array(Math.ceil(allowed.length / 8));
+      // The kernel reads whole words of 64 bits.
+      const bitmap = new Uint8Array(Math.ceil(allowed.length / 64) * 8);
       for (const [i, allow] of allowed.entries()) if (allow) bitmap[i >> 3]! |= 1 << (i & 7);
       return bitmap;
     });
