@@ -7,3 +7,4 @@
 export * from "./kvm/mod.ts";
 export * from "./x86/mod.ts";
 export * from "./guest/mod.ts";
+export * from "./machine/mod.ts";

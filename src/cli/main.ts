@@ -81,6 +81,6 @@ async function version(): Promise<number> {
 }
 
 function print(text: string): number {
-  console.log(text);
+  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
   return exitCode.proved;
 }

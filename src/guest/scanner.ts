@@ -29,7 +29,11 @@ export class UnknownNameError extends AssemblyError {
   /** What it could have been. */
   readonly known: readonly string[];
 
-  /** @param at The place, the name written there, and the names known there. */
+  /**
+   * The error of one name.
+   *
+   * @param at The place, the name written there, and the names known there.
+   */
   constructor(
     reason: string,
     at: ConstructorParameters<typeof AssemblyError>[1] & {

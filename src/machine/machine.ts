@@ -1,0 +1,333 @@
+import type { Ending, Outcome, Program } from "../guest/mod.ts";
+import {
+  type CpuidEntry,
+  type Exit,
+  type GuestMemory,
+  type IoExit,
+  Kvm,
+  type MmioExit,
+  type Vcpu,
+  type Vm,
+} from "../kvm/mod.ts";
+import { type Mode, startIn } from "../x86/mod.ts";
+import { Bus } from "./bus.ts";
+import { attachConsole, OUTPUT_PORTS } from "./console.ts";
+import { Tick } from "./tick.ts";
+
+/** The port by which a guest ends with a status of its own, as QEMU's `isa-debug-exit` has it. */
+export const STATUS_PORT = 0xf4;
+
+/** Where KVM on Intel may put pages of its own, below 4 GiB where no RAM is (api.rst 4.36, 4.40). */
+const TSS_ADDRESS = 0xfeff_d000;
+const IDENTITY_MAP_ADDRESS = 0xfeff_c000;
+
+/** RAM ends here and goes on at 4 GiB: what lies between belongs to devices, as on a PC. */
+const DEVICE_HOLE = 0xc000_0000;
+const FOUR_GIB = 0x1_0000_0000;
+
+/** A range of guest-physical memory. */
+export interface MemoryRegion {
+  /** The guest-physical address of its first byte: a multiple of 4096. */
+  guestAddress: number;
+  /** Its size in bytes: a positive multiple of 4096. */
+  size: number;
+  /** The guest's writes become accesses that a device may answer. */
+  readOnly?: boolean;
+}
+
+/** How a machine is built. */
+export interface MachineOptions {
+  /**
+   * Its RAM: a size in bytes, from address 0, with the hole for devices between 3 and 4 GiB; or
+   * regions. 2 MiB unless said otherwise.
+   */
+  ram?: number | readonly MemoryRegion[];
+  /** Whether it has the in-kernel PIC, IOAPIC and PIT; HLT then waits for an interrupt. */
+  irqchip?: boolean;
+  /** What its CPUID answers, made from what the host supports. */
+  cpuid?: (supported: CpuidEntry[]) => CpuidEntry[];
+  /** What happens to accesses that nobody answers: `stop` ends the run. */
+  io?: "stop" | "log" | "ignore";
+  /** Gets what the guest writes to its console, at most a tick later. */
+  output?: (bytes: Uint8Array) => void;
+  /** Gets the accesses that nobody answered, with `io: "log"`. */
+  log?: (exit: IoExit | MmioExit) => void;
+}
+
+/** Why a machine stopped. */
+export type Stop =
+  | Ending
+  /** An access that nobody answers, or an exit that this machine does not handle. */
+  | { reason: "unhandled"; exit: Exit }
+  /** The time was up. */
+  | { reason: "timeout" }
+  /** The signal of {@linkcode RunOptions} was aborted. */
+  | { reason: "interrupted" };
+
+/** How long a machine runs. */
+export interface RunOptions {
+  /** In milliseconds. */
+  timeout?: number;
+  /** Stops it from outside. */
+  signal?: AbortSignal;
+}
+
+/**
+ * A PC of one CPU: RAM, a console, and buses for more devices. Belongs to the thread that makes it.
+ *
+ * @example A machine with a device of its own
+ * ```ts
+ * import { loadSource, Machine } from "@hlt/hlt";
+ *
+ * using machine = new Machine();
+ * machine.ports.attach({ first: 0x42 }, {
+ *   read: (_offset, data) => data.fill(7),
+ *   write: (_offset, data) => console.log("the guest wrote", data[0]),
+ * });
+ * machine.load(loadSource("in al, 0x42\nadd al, al\nout 0x42, al\nhlt", "device.asm"));
+ * console.log((await machine.run()).reason); // the guest wrote 14, "hlt"
+ * ```
+ */
+export class Machine implements Disposable {
+  /** The VM. */
+  readonly vm: Vm;
+  /** Its CPU. */
+  readonly vcpu: Vcpu;
+  /** The devices behind ports. */
+  readonly ports: Bus = new Bus("ports");
+  /** The devices behind guest-physical addresses that are no RAM. */
+  readonly mmio: Bus = new Bus("addresses");
+  /** Its RAM, by address. */
+  readonly memory: readonly GuestMemory[];
+  /** How many exits there were, by reason. */
+  readonly exits: Map<Exit["reason"], number> = new Map();
+  readonly #kvm: Kvm;
+  readonly #options: MachineOptions;
+  readonly #tick: Tick;
+  readonly #gathersOutput: boolean;
+  readonly #made: DisposableStack;
+  #status: number | undefined;
+
+  /**
+   * Builds the machine.
+   *
+   * @throws {KvmError} When this host cannot give what it needs; nothing is left open then.
+   * @throws {RangeError} For RAM that is in two regions at once.
+   */
+  constructor(options: MachineOptions = {}) {
+    this.#options = options;
+    using made = new DisposableStack();
+    this.#kvm = made.use(Kvm.open());
+    this.vm = this.#kvm.createVm();
+    this.vm.setIdentityMapAddress(IDENTITY_MAP_ADDRESS);
+    this.vm.setTssAddress(TSS_ADDRESS);
+    if (options.irqchip) {
+      this.vm.createIrqchip();
+      this.vm.createPit({ dummySpeaker: true });
+    }
+    const { ram = 2 * 1024 * 1024 } = options;
+    const regions = typeof ram === "number" ? ramRegions(ram) : ram;
+    this.memory = regions.map((region) => this.vm.addMemory(region));
+    this.vcpu = this.vm.createVcpu();
+    const supported = this.#kvm.supportedCpuid();
+    this.vcpu.setCpuid(options.cpuid?.(supported) ?? supported);
+    this.#tick = made.use(new Tick());
+    this.#tick.interrupt(this.vcpu);
+    attachConsole(this.ports, (bytes) => options.output?.(bytes));
+    this.ports.attach({ first: STATUS_PORT, length: 4 }, {
+      write: (_offset, data) => this.#status = fromLittleEndian(data),
+    });
+    this.#gathersOutput = this.vm.checkExtension("KVM_CAP_COALESCED_PIO") !== 0;
+    if (this.#gathersOutput) {
+      for (const port of OUTPUT_PORTS) {
+        this.vm.addCoalescedZone({ address: port, size: 1, pio: true });
+      }
+    }
+    this.#made = made.move();
+  }
+
+  /**
+   * Copies a program into RAM and sets the CPU to its first instruction.
+   *
+   * @throws {RangeError} When it does not fit into RAM, or its mode cannot reach its entry point.
+   */
+  load(program: Program): void {
+    const { image, load, entry, stack, settings } = program;
+    if (!this.write(load, image)) {
+      throw new RangeError(
+        `Cannot load ${program.name}: its ${image.length} bytes at 0x${load.toString(16)} do not ` +
+          `fit into ${this.memory.map(describe).join(" and ")}`,
+      );
+    }
+    this.start({ mode: settings.mode, entry, stack });
+    const regs = this.vcpu.getRegs();
+    const sregs = this.vcpu.getSregs();
+    for (const { register, value } of settings.set) register.write({ regs, sregs }, value);
+    this.vcpu.setSregs(sregs);
+    this.vcpu.setRegs(regs);
+  }
+
+  /**
+   * Sets the CPU to an instruction in a mode ({@linkcode startIn}).
+   *
+   * @throws {RangeError} When the mode cannot reach it.
+   */
+  start(options: { mode: Mode; entry: number; stack: number }): void {
+    const ramSize = Math.max(...this.memory.map(({ guestAddress, size }) => guestAddress + size));
+    startIn(this.vm, { ...options, vcpu: this.vcpu, ramSize });
+  }
+
+  /** A copy of `length` bytes at a guest-physical address; nothing where a part is not RAM. */
+  read(address: number, length: number): Uint8Array | undefined {
+    const region = this.#regionOf(address, length);
+    if (region === undefined) return undefined;
+    const start = address - region.guestAddress;
+    return region.bytes.slice(start, start + length);
+  }
+
+  /** Writes `bytes` to a guest-physical address; false where a part is not RAM. */
+  write(address: number, bytes: Uint8Array): boolean {
+    const region = this.#regionOf(address, bytes.length);
+    region?.bytes.set(bytes, address - region.guestAddress);
+    return region !== undefined;
+  }
+
+  #regionOf(address: number, length: number): GuestMemory | undefined {
+    return this.memory.find(({ guestAddress, size }) =>
+      guestAddress <= address && address + length <= guestAddress + size
+    );
+  }
+
+  /** What is known of the guest now, for its expectations. */
+  outcome(ending: Ending, output: Uint8Array): Outcome {
+    return {
+      ending,
+      output,
+      regs: this.vcpu.getRegs(),
+      sregs: this.vcpu.getSregs(),
+      memory: (address, length) => this.read(address, length),
+    };
+  }
+
+  /**
+   * Runs until something stops it; a later call goes on from there. The event loop gets a turn at
+   * every tick.
+   *
+   * @throws {KvmError} When KVM cannot run the vCPU at all.
+   */
+  async run(options: RunOptions = {}): Promise<Stop> {
+    const { timeout = Infinity, signal } = options;
+    const deadline = performance.now() + timeout;
+    this.#tick.start();
+    try {
+      for (;;) {
+        const stop = this.#runOneTick();
+        if (stop !== undefined) return stop;
+        if (performance.now() >= deadline) return { reason: "timeout" };
+        await turn();
+        if (signal?.aborted) return { reason: "interrupted" };
+      }
+    } finally {
+      this.#tick.stop();
+    }
+  }
+
+  /** Runs until something stops it, or until the tick. */
+  #runOneTick(): Stop | undefined {
+    for (;;) {
+      const exit = this.vcpu.run();
+      this.exits.set(exit.reason, (this.exits.get(exit.reason) ?? 0) + 1);
+      // What was gathered was written before this exit: the order is kept.
+      if (this.#gathersOutput) this.#drain();
+      switch (exit.reason) {
+        case "intr":
+          this.#tick.take();
+          return undefined;
+        case "io":
+          if (!this.#io(exit)) return { reason: "unhandled", exit };
+          if (this.#status !== undefined) return this.#ended(this.#status);
+          break;
+        case "mmio":
+          if (!this.#access(exit)) return { reason: "unhandled", exit };
+          break;
+        case "hlt":
+        case "shutdown":
+          return { reason: exit.reason };
+        default:
+          return { reason: "unhandled", exit };
+      }
+    }
+  }
+
+  #ended(status: number): Stop {
+    this.#status = undefined;
+    this.vcpu.complete();
+    return { reason: "status", status };
+  }
+
+  #drain(): void {
+    for (const { address, data } of this.vcpu.drainCoalesced()) this.ports.write(address, data);
+  }
+
+  /** Lets a device answer a port access, element by element. */
+  #io(exit: IoExit): boolean {
+    const { port, size, data, direction } = exit;
+    for (let at = 0; at < data.length; at += size) {
+      const element = data.subarray(at, at + size);
+      const answered = direction === "out"
+        ? this.ports.write(port, element)
+        : this.ports.read(port, element);
+      if (!answered && !this.#unanswered(exit, element)) return false;
+    }
+    if (direction === "in") this.vcpu.replyIo(data);
+    return true;
+  }
+
+  #access(exit: MmioExit): boolean {
+    const { address, data, direction } = exit;
+    const answered = direction === "write"
+      ? this.mmio.write(address, data)
+      : this.mmio.read(address, data);
+    if (!answered && !this.#unanswered(exit, data)) return false;
+    if (direction === "read") this.vcpu.replyMmio(data);
+    return true;
+  }
+
+  /** An access that no device takes; false where it ends the run. */
+  #unanswered(exit: IoExit | MmioExit, data: Uint8Array): boolean {
+    const { io = "stop", log } = this.#options;
+    if (io === "stop") return false;
+    if (exit.direction === "in" || exit.direction === "read") data.fill(0xff);
+    if (io === "log") log?.(exit);
+    return true;
+  }
+
+  /** Closes the vCPU, the VM, its memory and `/dev/kvm`; again, it does nothing. */
+  close(): void {
+    this.#made.dispose();
+  }
+
+  /** {@linkcode Machine.close} */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** RAM of `size` bytes from address 0, around the hole for devices. */
+function ramRegions(size: number): MemoryRegion[] {
+  const low = { guestAddress: 0, size: Math.min(size, DEVICE_HOLE) };
+  return size <= DEVICE_HOLE ? [low] : [low, { guestAddress: FOUR_GIB, size: size - DEVICE_HOLE }];
+}
+
+function describe({ guestAddress, size }: GuestMemory): string {
+  return `RAM 0x${guestAddress.toString(16)}–0x${(guestAddress + size - 1).toString(16)}`;
+}
+
+function fromLittleEndian(data: Uint8Array): number {
+  return data.reduceRight((value, byte) => value * 256 + byte, 0);
+}
+
+/** Lets the event loop take a turn: timers and signal listeners run (a microtask is not enough). */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,18 @@
+/**
+ * A machine around a guest: devices on buses, a console, and a run loop with a deadline.
+ *
+ * @module
+ */
+
+export { Bus, type BusRange, type Device } from "./bus.ts";
+export { COM1, DEBUG_CONSOLE, SerialPort } from "./console.ts";
+export { type ModeSupport, tryMode } from "./host.ts";
+export {
+  Machine,
+  type MachineOptions,
+  type MemoryRegion,
+  type RunOptions,
+  STATUS_PORT,
+  type Stop,
+} from "./machine.ts";
+export { Tick, TICK_MILLISECONDS } from "./tick.ts";
