@@ -3,6 +3,8 @@ import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import type { Base, Value } from "./expression.ts";
 import {
   type Bits,
+  type Encoding,
+  encodingOf,
   FAR,
   findRows,
   IMMEDIATE,
@@ -10,6 +12,7 @@ import {
   type Pattern,
   REGISTER,
   type Row,
+  type Vex,
 } from "./instructions.ts";
 import type { Operand } from "./operand.ts";
 import { type Instruction, isPlainAddress } from "./parser.ts";
@@ -66,7 +69,7 @@ function findRow(instruction: Instruction, place: Place): Row {
     const size = row.operands.find((pattern) => (pattern.kinds & MEMORY) !== 0)!.size;
     if (missing === 0) {
       missing = size;
-      guess = row;
+      guess = row.commonSize === 0 ? row : undefined;
     } else if (missing !== size) guess = undefined;
   }
   if (guess) return guess;
@@ -104,7 +107,8 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
           if (pattern.register !== register.name) return "no";
           break;
         }
-        if (pattern.class !== register.class) return "no";
+        if (pattern.class !== register.class || pattern.isTo !== operand.to) return "no";
+        if (pattern.except === register.name) return "no";
         if (pattern.class === "general" && pattern.size !== 0 && pattern.size !== register.size) {
           return "no";
         }
@@ -112,8 +116,8 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
       }
       case MEMORY:
         if (pattern.isFar !== (operand.distance === "far")) return "no";
-        if (pattern.plainAddress && !isOffset(operand, place)) return "no";
-        if (pattern.size === 0 || operand.size === pattern.size) break;
+        if (pattern.isOffset && !isOffsetOnly(operand, place)) return "no";
+        if (pattern.isAnySize || operand.size === pattern.size) break;
         if (operand.size !== 0) return "no";
         if (row.commonSize === pattern.size && givesSize(row, operands)) break;
         if (row.isModeSized && row.operandSize === place.bits) break;
@@ -140,14 +144,13 @@ function modeSize(place: Place): number {
 function givesSize(row: Row, operands: readonly Operand[]): boolean {
   return operands.some((operand, i) =>
     operand.kind === REGISTER
-      ? row.operands[i]!.role !== "implied" || row.operands[i]!.size !== 0 ||
-        row.operands.some((pattern) => pattern.plainAddress)
-      : operand.kind === IMMEDIATE && operand.size !== 0
+      ? row.operands[i]!.register === undefined || row.operands.some((pattern) => pattern.isOffset)
+      : operand.kind === IMMEDIATE && operand.size === row.commonSize && operand.size < 64
   );
 }
 
 /** Whether memory can be an offset in the instruction itself, without a ModR/M byte. */
-function isOffset(operand: Operand, place: Place): boolean {
+function isOffsetOnly(operand: Operand, place: Place): boolean {
   if (!isPlainAddress(operand)) return false;
   return place.bits !== 64 || (operand.displacementSize === 64 && operand.relative !== true);
 }
@@ -160,12 +163,13 @@ function takesImmediate(
   place: Place,
 ): boolean {
   const { size, value, strict, distance } = operand;
-  if (pattern.role === "relative") return takesTarget(pattern, operand, row, instruction, place);
-  if (distance !== undefined) return false;
+  if (pattern.isTarget) return takesTarget(pattern, operand, row, instruction, place);
+  if (distance !== undefined || (pattern.isUnsized && size !== 0)) return false;
+  if (pattern.isUnsized) return true;
   const isNumber = value.terms.length === 0 && !value.unknown;
-  if (pattern.limit === "one") return isNumber && value.number === 1n;
+  if (pattern.limit === "one") return size === 0 && isNumber && value.number === 1n;
   if (pattern.limit === "signed8") {
-    if (size === 8) return true;
+    if (size === 8) return !row.isModeSized || pattern.size === place.bits;
     if (strict) return false;
     if (
       row.isModeSized && size === 0
@@ -176,22 +180,24 @@ function takesImmediate(
     }
     return isNumber && fitsSigned8(value.number, pattern.size);
   }
-  if (size !== 0 ? size !== pattern.size : row.isModeSized && pattern.size !== place.bits) {
-    return false;
+  if (pattern.limit === undefined) {
+    return size === 0 ? !row.isModeSized || pattern.size === place.bits : size === pattern.size;
   }
-  if (pattern.limit === undefined) return true;
-  if (size === pattern.size && pattern.limit === "signed32") return true;
-  if (strict || !isNumber) return false;
+  if (size === 32 && pattern.limit === "signed32") return true;
+  if (strict || (size !== 0 && size !== 64) || !isNumber) return false;
   return pattern.limit === "signed32"
     ? BigInt.asIntN(32, value.number) === value.number
     : BigInt.asUintN(32, value.number) === value.number;
 }
 
-/** Whether sign-extending the low byte gives the same operand, as the operand size sees it. */
+/**
+ * Whether sign-extending the low byte gives the same operand, as the operand size sees it: of a
+ * quadword's immediate only 32 bits are encoded.
+ */
 function fitsSigned8(number: bigint, size: number): boolean {
   if (number >= -128n && number <= 127n) return true;
-  if (size === 0 || size === 64) return false;
-  const wrapped = BigInt.asIntN(size, number);
+  if (size === 0) return false;
+  const wrapped = BigInt.asIntN(size === 64 ? 32 : size, number);
   return wrapped >= -128n && wrapped <= 127n;
 }
 
@@ -204,16 +210,18 @@ function takesTarget(
   place: Place,
 ): boolean {
   const { distance, size, value } = operand;
-  if (distance === "far") return false;
+  if (distance === "far" || (pattern.isUnsized && size !== 0)) return false;
   if (pattern.size !== 8) {
-    return distance !== "short" && pattern.size === (size === 0 ? place.bits : size);
+    const wanted = size || (place.bits !== 64 && instruction.prefixes.operandSize) || place.bits;
+    return distance !== "short" && pattern.size === wanted;
   }
-  if (distance === "short" || !row.isOptional) return distance !== "near";
+  if (!row.isOptional) return distance === undefined;
+  if (distance === "short") return size === 0;
   if (distance === "near" || operand.strict || size !== 0) return false;
   if (value.unknown) return true;
   const target = targetOffset(value, place);
   if (target === undefined) return false;
-  const length = row.opcode.length + 1 + prefixCount(instruction, place);
+  const length = encodingOf(row).opcode.length + 1 + prefixCount(instruction, place);
   const delta = target - (place.offset + length);
   return delta >= -128 && delta <= 127;
 }
@@ -295,7 +303,7 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
     rex: 0,
     size,
   };
-  if (row.operands.some((pattern) => pattern.plainAddress)) {
+  if (row.operands.some((pattern) => pattern.isOffset)) {
     address.displacementSize = size / 8;
     return address;
   }
@@ -372,7 +380,8 @@ function resolvePlain(address: Address, operand: Operand, place: Place): Address
   address.modrm = 5;
   if (place.bits !== 64) return address;
   const isThread = operand.override?.name === "fs" || operand.override?.name === "gs";
-  address.isRelative = operand.relative ?? (place.isRelative && !isThread);
+  address.isRelative = operand.value.terms.length > 0 &&
+    (operand.relative ?? (place.isRelative && !isThread));
   if (!address.isRelative) {
     address.modrm = 4;
     address.sib = 0x25;
@@ -463,7 +472,7 @@ export function finalValue(value: Value, place: Place, span: Span): bigint {
 interface Emission {
   readonly place: Place;
   readonly out: Bytes;
-  readonly row?: Row;
+  readonly encoding?: Encoding;
   readonly addressSize?: number;
   readonly override?: Register | undefined;
 }
@@ -471,20 +480,20 @@ interface Emission {
 /** The legacy prefixes, in NASM's order: wait, repeat, lock, segment, operand size, address size. */
 function emitPrefixes(
   { prefixes, operands }: Instruction,
-  { place, out, row, addressSize, override }: Emission,
+  { place, out, encoding, addressSize, override }: Emission,
 ): void {
   const { bits } = place;
-  if (prefixes.wait) out.byte(prefixes.wait);
+  if (encoding?.hasWait || prefixes.wait) out.byte(0x9B);
   if (prefixes.repeat) out.byte(prefixes.repeat);
   if (prefixes.lock) out.byte(prefixes.lock);
   const segment = override ?? prefixes.segment;
   if (segment) out.byte(segmentPrefix[segment.number]!);
-  const operandSize = row?.operandSize || prefixes.operandSize;
+  const operandSize = prefixes.operandSize || (encoding?.operandSize ?? 0);
   if (operandSize === 64 && bits !== 64) {
     throw new AssemblyError("There is no 64-bit operand size in this mode", { line: place.line });
   }
   if ((operandSize === 16 && bits !== 16) || (operandSize === 32 && bits === 16)) out.byte(0x66);
-  const size = addressSize || row?.addressSize || prefixes.addressSize;
+  const size = addressSize || encoding?.addressSize || prefixes.addressSize;
   if (size !== 0 && size !== bits) {
     if (size === (bits === 64 ? 16 : 64)) {
       throw new AssemblyError(`There are no ${size}-bit addresses in ${bits}-bit mode`, {
@@ -507,9 +516,10 @@ function emit(
 ): void {
   const start = out.length;
   const { operands } = instruction;
-  let reg = row.digit;
+  const encoding = encodingOf(row);
+  let reg = encoding.digit;
   let rm = -1;
-  let rex = row.wide || instruction.prefixes.operandSize === 64 ? 0x48 : 0;
+  let rex = encoding.isWide || instruction.prefixes.operandSize === 64 ? 0x48 : 0;
   let plus = 0;
   let vvvv = 0;
   let high: Register | undefined;
@@ -523,21 +533,23 @@ function emit(
     if (register.low) rex |= 0x40;
     if (
       place.bits !== 64 &&
-      (register.number > 7 || register.size === 64 && register.class === "general" || register.low)
+      ((register.number > 7 && register.class !== "control") ||
+        register.size === 64 && register.class === "general" || register.low)
     ) {
       throw new AssemblyError(`Register ${register.name} exists in 64-bit mode only`, {
         line: place.line,
         span: operand,
       });
     }
-    switch (row.operands[i]!.role) {
+    switch (encoding.roles[i]) {
       case "reg":
         reg = register.number & 7;
         if (register.number > 7) rex |= 0x44;
         break;
       case "rm":
         rm = register.number & 7;
-        if (register.number > 7) rex |= 0x41;
+        if (register.number > 7) rex |= encoding.isTwice ? 0x45 : 0x41;
+        if (encoding.isTwice) reg = rm;
         break;
       case "opcode":
         plus = register.number & 7;
@@ -554,17 +566,22 @@ function emit(
       span: operands.find((operand) => operand.register === high),
     });
   }
-  emitPrefixes(instruction, { place, out, row, addressSize: address?.size ?? 0, override });
-  if (row.vex) emitVex(row.vex, rex, vvvv, out);
+  if (place.bits !== 64 && (rex & 4) !== 0) {
+    // AMD's CPUs take LOCK for the fourth bit of a control register's number (APM volume 3, MOV CRn).
+    out.byte(0xF0);
+    rex = 0;
+  }
+  emitPrefixes(instruction, { place, out, encoding, addressSize: address?.size ?? 0, override });
+  if (encoding.vex) emitVex(encoding.vex, rex, vvvv, out);
   else {
-    if (row.prefix) out.byte(row.prefix);
+    if (encoding.prefix) out.byte(encoding.prefix);
     if (rex !== 0) out.byte(rex);
   }
-  const last = row.opcode.length - 1;
-  for (let i = 0; i < last; i++) out.byte(row.opcode[i]!);
-  out.byte(row.opcode[last]! + plus);
+  const last = encoding.opcode.length - 1;
+  for (let i = 0; i < last; i++) out.byte(encoding.opcode[i]!);
+  out.byte(encoding.opcode[last]! + plus);
   let relativeAt = -1;
-  if (row.digit !== -2) {
+  if (encoding.digit !== -2) {
     if (rm >= 0) out.byte(0xC0 | reg << 3 | rm);
     else if (address) {
       out.byte(address.modrm | reg << 3);
@@ -575,7 +592,8 @@ function emit(
     if (address.isRelative) relativeAt = out.length;
     out.number(address.displacement, address.displacementSize);
   }
-  emitImmediates(instruction, row, { place, out, start });
+  for (const byte of encoding.suffix) out.byte(byte);
+  emitImmediates(instruction, encoding, { place, out, start });
   if (relativeAt >= 0) {
     const operand = operands.find((candidate) => candidate.kind === MEMORY)!;
     patchRelative(operand.value, { at: relativeAt, size: 4, start, place, out });
@@ -584,7 +602,7 @@ function emit(
 
 /** A VEX prefix, of two bytes where they suffice (SDM volume 2, §2.3.5). */
 function emitVex(
-  vex: NonNullable<Row["vex"]>,
+  vex: Vex,
   rex: number,
   vvvv: number,
   out: Bytes,
@@ -609,20 +627,20 @@ interface Immediates {
 
 function emitImmediates(
   instruction: Instruction,
-  row: Row,
+  { roles, immediates }: Encoding,
   { place, out, start }: Immediates,
 ): void {
   let next = 0;
-  for (let i = 0; i < row.operands.length; i++) {
-    const { role } = row.operands[i]!;
+  for (let i = 0; i < roles.length; i++) {
+    const role = roles[i];
     const operand = instruction.operands[i]!;
     if (role === "immediate") {
-      const size = row.immediates[next++]!;
+      const size = immediates[next++]!;
       const value = finalValue(operand.value, place, operand);
       out.number(value, size);
       if (operand.kind === FAR) out.number(finalValue(operand.segmentValue, place, operand), 2);
-    } else if (role === "relative") {
-      const size = row.immediates[next++]!;
+    } else if (role === "target") {
+      const size = immediates[next++]!;
       const at = out.length;
       out.number(0n, size);
       patchRelative(operand.value, { at, size, start, place, out, span: operand });

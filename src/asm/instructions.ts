@@ -14,7 +14,7 @@
  * mode. Rows are tried in order and the first that fits is taken, so the shorter form stands first.
  *
  * **Mnemonics.** Several names in one row are a family; `n` in the encoding is the name's place in
- * it (`+n`, `+8n`, `/n`). `-` is a place nobody holds. `jcc` stands for all condition codes, whose
+ * it (`+n`, `+8n`, `/n`, `/4+n`; a byte of its own: `n`). `-` is a place nobody holds. `jcc` stands for all condition codes, whose
  * number is `+cc`.
  *
  * **Operands**, as in the manual's opcode map (SDM volume 2, appendix A.2.2): `v` is a word,
@@ -22,30 +22,37 @@
  * sign-extended doubleword, `y` a doubleword or quadword. So `r/mv` stands for `r/m16`, `r/m32` and
  * `r/m64`, and such a row for three.
  *
- * - `r8 r16 r32 r64 rv ry`: a general register; `al`, `cl`, `dx`, `rAX` …: that register
- * - `r/m8 …`: a general register or memory; `m`, `m8 …`: memory, of any or that size
- * - `mm`, `mm/m64`, `xmm`, `xmm/m128`, `st0`, `sti`, `sreg`, `cr`, `dr`, `tr`: other registers
- * - `imm8 imm16 imm32 imm64 immz immv`: an immediate; `simm8`: one that is sign-extended to the
+ * - `r8 r16 r32 r64 rv ry`: a general register; `al`, `cl`, `dx`, `rAX` …: that register; `r32na`:
+ *   any but the accumulator
+ * - `r/m8 …`: a general register or memory; `m8 …`: memory of that size; `m`: memory that must be
+ *   written without a size; `mem`: with any
+ * - `mm`, `mm/m64`, `xmm`, `xmm/m128`, `st0`, `sti` (`to sti`), `sreg`, `cr`, `dr`, `tr`: other registers
+ * - `imm8 imm16 imm32 imm64 immz`: an immediate; `imm`: one written without a size; `simm8`: one that is sign-extended to the
  *   operand size (or to `simm8:16` …) and must fit; `simm32`, `uimm32` likewise; `1`: the number one
- * - `rel8`, `relz`: a jump's target (`rel8?`: only if it is near enough); `far16`, `far32`:
+ * - `rel8`, `relz`, `rel`: a jump's target (`rel8?`: only if it is near enough; `rel`: of the mode's
+ *   size); `far16`, `far32`:
  *   `segment:offset`; `m16:32`: memory after `far`; `moffs8 …`: an address without registers
  *
  * **Encoding.** Hexadecimal bytes (a leading 66, F2 or F3 is a mandatory prefix) and
  *
  * - `o16 o32 o64`, `a16 a32 a64`: the operand or address size the row is for; `v` rows have it anyway
  * - `+r`: the register's number is added to the byte; `/r`, `/0` … `/7`: a ModR/M byte follows
- * - `ib iw id iq`, `iz iv`: an immediate of that size; `cb cz`: a relative target; `mo`: an address
+ * - `ib iw id iq`, `iz`: an immediate of that size; `cb cz`: a relative target
  * - `VEX.L0.66.0F38.W1`, as in the manual; the operand in VEX.vvvv is written `vvvv:ry`
  *
  * and then, in words: `no64` (not in 64-bit mode), `only64` (only there), `d64` (64-bit operands need no
  * REX.W there), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
- * operand without a size has the mode's).
+ * operand without a size has the mode's), `wait` (9B stands before it), `MR` (of two registers the
+ * first is the r/m field), `twice` (the register is both fields).
  *
  * @module
  */
 
-import { system } from "./instructions/system.ts";
+import { findRegister, type RegisterClass } from "./register.ts";
 import { general } from "./instructions/general.ts";
+import { simd } from "./instructions/simd.ts";
+import { system } from "./instructions/system.ts";
+import { x87 } from "./instructions/x87.ts";
 
 /** The CPU's operating size: 16, 32 or 64. */
 export type Bits = 16 | 32 | 64;
@@ -56,63 +63,89 @@ export const REGISTER = 1, MEMORY = 2, IMMEDIATE = 4, FAR = 8;
 /** How an immediate is limited by a pattern. */
 export type Limit = "one" | "signed8" | "signed32" | "unsigned32";
 
-/** Where an operand goes in the encoding. */
-export type Role =
-  | "reg"
-  | "rm"
-  | "opcode"
-  | "vvvv"
-  | "immediate"
-  | "relative"
-  | "address"
-  | "implied";
-
 /** What a row takes in the place of one operand. */
 export interface Pattern {
   /** REGISTER, MEMORY, IMMEDIATE and FAR, added. */
   readonly kinds: number;
   /** The class of register, if one is taken. */
-  readonly class: string;
+  readonly class: RegisterClass;
   /** The only register taken, if it is a certain one. */
   readonly register: string | undefined;
-  /** The size in bits; 0 where any will do. */
+  /** The size in bits; 0 where none may be written. */
   readonly size: number;
+  /** Whether no size may be written, though it has one. */
+  readonly isUnsized: boolean;
+  /** Whether any size may be written. */
+  readonly isAnySize: boolean;
   /** What an immediate has to be. */
   readonly limit: Limit | undefined;
+  /** Whether an immediate is a jump's target. */
+  readonly isTarget: boolean;
   /** Whether memory has to be an address without registers. */
-  readonly plainAddress: boolean;
+  readonly isOffset: boolean;
   /** Whether memory has to hold a far pointer: `far` is written before it. */
   readonly isFar: boolean;
-  /** Where it goes. */
-  role: Role;
+  /** Whether the register goes to VEX.vvvv. */
+  readonly isVvvv: boolean;
+  /** Whether `to` is written before the register. */
+  readonly isTo: boolean;
+  /** The register that is not taken. */
+  readonly except: string | undefined;
 }
 
-/** A row, ready to be matched and encoded in one mode. */
+/** A row in one mode, for one operand size: what is needed to tell whether it fits. */
 export interface Row {
   /** The operands it takes. */
   readonly operands: readonly Pattern[];
-  /** The mandatory prefix 66, F2 or F3; 0 if none. */
-  readonly prefix: number;
-  /** The opcode's bytes. */
-  readonly opcode: readonly number[];
-  /** The ModR/M byte's reg field: 0–7; −1 if an operand gives it, −2 if there is no such byte. */
-  readonly digit: number;
   /** The operand size it is for: 16, 32, 64, or 0 if that is of no account. */
   readonly operandSize: number;
-  /** The address size it is for, or 0. */
-  readonly addressSize: number;
-  /** Whether REX.W is set. */
-  readonly wide: boolean;
-  /** The immediates' sizes in bytes, in order; a relative target's too. */
-  readonly immediates: readonly number[];
-  /** The VEX prefix, if it has one. */
-  readonly vex: Vex | undefined;
   /** The size that a register or sized immediate gives a memory operand that has none; 0 if none. */
   readonly commonSize: number;
   /** Whether operands without a size have the mode's. */
   readonly isModeSized: boolean;
   /** Whether a short jump is taken only if the target is near enough. */
   readonly isOptional: boolean;
+  /** The encoding column's words. */
+  readonly words: readonly string[];
+  /** The name's place in its family. */
+  readonly place: number;
+  /** Whether the operand size is 64 without REX.W. */
+  readonly isNarrow: boolean;
+  /** Whether it is a `y` row: its doubleword form takes no operand-size prefix in any mode. */
+  readonly isY: boolean;
+  /** The encoding, read when the row is first chosen. */
+  encoding: Encoding | undefined;
+}
+
+/** Where an operand goes in the encoding. */
+export type Role = "reg" | "rm" | "opcode" | "vvvv" | "immediate" | "target" | "offset" | "implied";
+
+/** How a row is encoded. */
+export interface Encoding {
+  /** Where each operand goes. */
+  readonly roles: readonly Role[];
+  /** The mandatory prefix 66, F2 or F3; 0 if none. */
+  readonly prefix: number;
+  /** The opcode's bytes. */
+  readonly opcode: readonly number[];
+  /** The ModR/M byte's reg field: 0–7; −1 if an operand gives it, −2 if there is no such byte. */
+  readonly digit: number;
+  /** Bytes that follow the ModR/M byte and its displacement. */
+  readonly suffix: readonly number[];
+  /** Whether WAIT precedes everything. */
+  readonly hasWait: boolean;
+  /** Whether the r/m field repeats the reg field. */
+  readonly isTwice: boolean;
+  /** The operand size that takes a prefix outside its mode: 16, 32, or 0. */
+  readonly operandSize: number;
+  /** The address size it is for, or 0. */
+  readonly addressSize: number;
+  /** Whether REX.W is set. */
+  readonly isWide: boolean;
+  /** The immediates' sizes in bytes, in order; a target's too. */
+  readonly immediates: readonly number[];
+  /** The VEX prefix, if it has one. */
+  readonly vex: Vex | undefined;
 }
 
 /** The fixed fields of a VEX prefix (SDM volume 2, §2.3.5). */
@@ -143,7 +176,7 @@ interface Source {
   readonly place: number;
 }
 
-const tables = [general, system];
+const tables = [general, system, x87, simd];
 let indexed = 0;
 const index = new Map<string, Source[]>();
 const compiled = new Map<string, readonly Row[] | undefined>();
@@ -218,217 +251,260 @@ export function* allRows(): Generator<{ mnemonic: string; row: string; place: nu
 
 /** A row as written becomes one row for each operand size it stands for in this mode. */
 function compile(row: string, place: number, bits: Bits): Row[] {
-  const columns = row.split(/ {2,}/);
-  const operands = columns.length > 2 ? columns[1]!.split(", ") : [];
-  const encoding = columns.at(-1)!.split(" ");
-  if (encoding.includes(bits === 64 ? "no64" : "only64")) return [];
-  const sizes = bits === 64 && operands.includes("relz")
+  const columns = row.split("  ").filter((column) => column !== "");
+  const names = columns.length > 2 ? columns[1]!.trim().split(", ") : [];
+  const words = columns.at(-1)!.trim().split(" ");
+  if (words.includes(bits === 64 ? "no64" : "only64")) return [];
+  const fixed = words.find((word) => word.length === 3 && word.startsWith("o"));
+  const hasTarget = names.includes("relz") || names.includes("rel");
+  const isNarrow = bits === 64 && (hasTarget || words.includes("d64"));
+  const isY = names.some((name) => name.endsWith("y"));
+  const sizes: readonly number[] = bits === 64 && hasTarget
     ? [64]
-    : operands.some((name) => /[vz]$|^rAX$/.test(name))
+    : names.some((name) => "vz".includes(name.at(-1)!) || name === "rAX" || name === "rel")
     ? [16, 32, 64]
-    : operands.some((name) => name.endsWith("y"))
+    : isY
     ? [32, 64]
     : [0];
-  const is64 = bits === 64;
-  const fixed = encoding.find((token) => /^o\d\d$/.test(token));
-  return sizes
-    .filter((size) => is64 ? !(size === 32 && encoding.includes("d64")) : size !== 64)
-    .map((size) => compileSize(operands, encoding, { place, bits, size, fixed }));
-}
-
-interface Choice {
-  readonly place: number;
-  readonly bits: Bits;
-  readonly size: number;
-  readonly fixed: string | undefined;
-}
-
-function compileSize(names: string[], encoding: string[], choice: Choice): Row {
-  const { place, bits, size } = choice;
-  const opcode: number[] = [];
-  const immediates: number[] = [];
-  let prefix = 0;
-  let digit = -2;
-  let addressSize = 0;
-  let operandSize = choice.fixed ? Number(choice.fixed.slice(1)) : size;
-  let plus = false;
-  let vex: Vex | undefined;
-  for (const token of encoding) {
-    const byte = /^([0-9A-F]{2})(?:\+(r|i|n|8n|cc))?$/.exec(token);
-    if (byte) {
-      const value = parseInt(byte[1]!, 16);
-      const sum = byte[2];
-      plus ||= sum === "r" || sum === "i";
-      const isPrefix = opcode.length === 0 && [0x66, 0xF2, 0xF3].includes(value) &&
-        encoding.length > 1;
-      if (isPrefix && encoding.indexOf("0F") > 0) prefix = value;
-      else {opcode.push(
-          value + (sum === "8n" ? 8 * place : sum === "n" || sum === "cc" ? place : 0),
-        );}
-    } else if (token === "/r") digit = -1;
-    else if (token === "/n") digit = place;
-    else if (/^\/[0-7]$/.test(token)) digit = Number(token[1]);
-    else if (/^a\d\d$/.test(token)) addressSize = Number(token.slice(1));
-    else if (token.startsWith("VEX.")) vex = compileVex(token, size);
-    else if (token in immediateSizes) {
-      immediates.push(immediateSizes[token]![size] ?? immediateSizes[token]![0]!);
-    }
+  const rows: Row[] = [];
+  for (const size of sizes) {
+    if (bits === 64 ? size === 32 && isNarrow : size === 64) continue;
+    const operands = names.map((name) => findPattern(name, size));
+    rows.push({
+      operands,
+      operandSize: fixed ? Number(fixed.slice(1)) : size,
+      commonSize: words.includes("loose") ? 0 : findCommonSize(operands),
+      isModeSized: hasTarget || words.includes("mode"),
+      isOptional: names.includes("rel8?"),
+      words,
+      place,
+      isNarrow,
+      isY,
+      encoding: undefined,
+    });
   }
-  // In 64-bit mode a row with `d64` has 64-bit operands without REX.W; and a `y` row has no prefix
-  // for doublewords in any mode.
-  const isDefault = bits === 64 && operandSize === 64 &&
-    (encoding.includes("d64") || names.includes("relz"));
-  const wide = operandSize === 64 && !isDefault && !vex;
-  const isY = names.some((name) => name.endsWith("y"));
-  if (operandSize === 64 || isY) operandSize = 0;
-  const operands = names.map((name) => compilePattern(name, size));
-  assignRoles(operands, { digit, plus, encoding });
-  return {
-    operands,
-    prefix,
-    opcode,
-    digit,
-    operandSize,
-    addressSize,
-    wide,
-    immediates,
-    vex,
-    commonSize: encoding.includes("loose") ? 0 : findCommonSize(operands),
-    isModeSized: encoding.includes("mode") || names.includes("relz"),
-    isOptional: names.includes("rel8?"),
-  };
-}
-
-/** The bytes of an immediate: by its token, and by the operand size where that decides. */
-const immediateSizes: Readonly<Record<string, Readonly<Record<number, number>>>> = {
-  ib: { 0: 1 },
-  iw: { 0: 2 },
-  id: { 0: 4 },
-  iq: { 0: 8 },
-  iz: { 0: 4, 16: 2, 32: 4, 64: 4 },
-  iv: { 0: 4, 16: 2, 32: 4, 64: 8 },
-  cb: { 0: 1 },
-  cz: { 0: 4, 16: 2, 32: 4, 64: 4 },
-  mo: { 0: 0 },
-};
-
-/** `VEX.LZ.F3.0F38.W1`; without W it follows the operand size. */
-function compileVex(token: string, size: number): Vex {
-  const parts = token.split(".");
-  return {
-    long: parts.includes("L1") || parts.includes("256") ? 1 : 0,
-    prefix: Math.max(0, ["66", "F3", "F2"].findIndex((name) => parts.includes(name)) + 1),
-    map: ["0F", "0F38", "0F3A"].findIndex((name) => parts.includes(name)) + 1,
-    wide: parts.includes("W1") || (size === 64 && !parts.includes("W0")) ? 1 : 0,
-  };
-}
-
-const otherClasses: Readonly<Record<string, string>> = {
-  sreg: "segment",
-  cr: "control",
-  dr: "debug",
-  tr: "test",
-  mm: "mmx",
-  xmm: "xmm",
-  sti: "x87",
-};
-
-/** The size a name ends in: `v` and `y` by the operand size, `z` too but an immediate's at most 32. */
-function sizeOf(suffix: string, size: number): number {
-  return suffix === "v" || suffix === "y" || suffix === "z" ? size : Number(suffix);
-}
-
-function compilePattern(written: string, size: number): Pattern {
-  const isVvvv = written.startsWith("vvvv:");
-  const name = isVvvv ? written.slice(5) : written;
-  const pattern = {
-    kinds: 0,
-    class: "general",
-    register: undefined as string | undefined,
-    size: 0,
-    limit: undefined as Limit | undefined,
-    plainAddress: false,
-    isFar: false,
-    role: (isVvvv ? "vvvv" : "implied") as Role,
-  };
-  let match: RegExpExecArray | null;
-  if (name === "1") return { ...pattern, kinds: IMMEDIATE, limit: "one" };
-  if ((match = /^(r|m|r\/m)(\d+|v|y)?$/.exec(name))) {
-    pattern.kinds = (match[1]!.startsWith("r") ? REGISTER : 0) |
-      (match[1]!.endsWith("m") ? MEMORY : 0);
-    pattern.size = match[2] ? sizeOf(match[2], size) : 0;
-  } else if ((match = /^(mm|xmm)(?:\/m(\d+))?$/.exec(name))) {
-    pattern.kinds = REGISTER | (match[2] ? MEMORY : 0);
-    pattern.class = otherClasses[match[1]!]!;
-    pattern.size = match[2] ? Number(match[2]) : 0;
-  } else if ((match = /^(s|u)?imm(\d+|v|z)(?::(\d+))?$/.exec(name))) {
-    pattern.kinds = IMMEDIATE;
-    pattern.size = sizeOf(match[2]!, size);
-    if (match[1] === "s") pattern.limit = pattern.size === 8 ? "signed8" : "signed32";
-    if (match[1] === "u") pattern.limit = "unsigned32";
-    if (pattern.limit === "signed8") pattern.size = Number(match[3] ?? size);
-  } else if (/^rel(8\??|z)$/.test(name)) {
-    pattern.kinds = IMMEDIATE;
-    pattern.role = "relative";
-    pattern.size = name === "relz" ? size : 8;
-  } else if ((match = /^m16:(16|32|64)$/.exec(name))) {
-    pattern.kinds = MEMORY;
-    pattern.size = Number(match[1]);
-    pattern.isFar = true;
-  } else if ((match = /^far(\d\d)$/.exec(name))) {
-    pattern.kinds = FAR;
-    pattern.size = Number(match[1]);
-    pattern.role = "immediate";
-  } else if ((match = /^moffs(\d+|v)$/.exec(name))) {
-    pattern.kinds = MEMORY;
-    pattern.size = sizeOf(match[1]!, size);
-    pattern.plainAddress = true;
-    pattern.role = "address";
-  } else if (name in otherClasses) {
-    pattern.kinds = REGISTER;
-    pattern.class = otherClasses[name]!;
-  } else {
-    pattern.kinds = REGISTER;
-    pattern.register = name === "rAX" ? ({ 16: "ax", 32: "eax", 64: "rax" })[size]! : name;
-  }
-  if (pattern.kinds === IMMEDIATE && pattern.role === "implied" && pattern.limit !== "one") {
-    pattern.role = "immediate";
-  }
-  return pattern;
-}
-
-/**
- * Memory goes to the r/m field, and so does the only register beside a digit; `cr`, `dr`, `tr` and
- * `sreg` never do. Of two registers the first is the reg field, as in the manual's "RM".
- */
-function assignRoles(
-  operands: Pattern[],
-  { digit, plus, encoding }: { digit: number; plus: boolean; encoding: string[] },
-): void {
-  const open = operands.filter((pattern) =>
-    pattern.role === "implied" && pattern.register === undefined &&
-    (pattern.kinds & (REGISTER | MEMORY)) !== 0
-  );
-  if (plus) {
-    const place = open.findIndex((pattern) => pattern.kinds === REGISTER);
-    if (place >= 0) open.splice(place, 1)[0]!.role = "opcode";
-  }
-  if (digit === -2) return;
-  const special = ["segment", "control", "debug", "test"];
-  const memory = open.find((pattern) => (pattern.kinds & MEMORY) !== 0) ??
-    (encoding.includes("MR")
-      ? open[0]
-      : open.findLast((pattern) => !special.includes(pattern.class)));
-  for (const pattern of open) pattern.role = pattern === memory ? "rm" : "reg";
+  return rows;
 }
 
 /** The size that memory and a general register or an immediate of the row have in common. */
 function findCommonSize(operands: readonly Pattern[]): number {
   const memory = operands.find((pattern) => (pattern.kinds & MEMORY) !== 0);
   if (!memory || memory.size === 0) return 0;
-  const partner = operands.some((pattern) =>
-    pattern !== memory && pattern.size === memory.size && pattern.role !== "implied"
+  const hasPartner = operands.some((pattern) =>
+    pattern !== memory && pattern.size === memory.size && pattern.limit !== "one"
   );
-  const fixed = operands.some((pattern) => pattern.register !== undefined && memory.plainAddress);
-  return partner || fixed ? memory.size : 0;
+  return hasPartner || (memory.isOffset && operands.length > 1) ? memory.size : 0;
+}
+
+const patterns = new Map<string, Pattern>();
+
+/** The pattern of a name in the operands column, with `v`, `y` and `z` standing for `size`. */
+function findPattern(name: string, size: number): Pattern {
+  const key = name + size;
+  let pattern = patterns.get(key);
+  if (!pattern) patterns.set(key, pattern = readPattern(name, size));
+  return pattern;
+}
+
+const anything: Pattern = {
+  kinds: 0,
+  class: "general",
+  register: undefined,
+  size: 0,
+  isUnsized: false,
+  isAnySize: false,
+  limit: undefined,
+  isTarget: false,
+  isOffset: false,
+  isFar: false,
+  isVvvv: false,
+  isTo: false,
+  except: undefined,
+};
+
+function readPattern(name: string, size: number): Pattern {
+  if (name === "to sti") return { ...anything, kinds: REGISTER, class: "x87", isTo: true };
+  if (name === "r32na") return { ...readPattern("r32", size), except: "eax" };
+  if (name.startsWith("vvvv:")) return { ...readPattern(name.slice(5), size), isVvvv: true };
+  const known = namedPatterns[name];
+  if (known) return { ...anything, ...known };
+  if (name === "rAX") {
+    const register = ({ 16: "ax", 32: "eax", 64: "rax" })[size];
+    return { ...anything, kinds: REGISTER, register, size };
+  }
+  // What is left is a stem and a size: `r/m16`, `xmm/m128`, `simm8:32`, `moffsv`.
+  if (name === "rel") {
+    return { ...anything, kinds: IMMEDIATE, isTarget: true, size, isUnsized: true };
+  }
+  const [sized = "", extension] = name.split(":");
+  let digits = sized.length;
+  while (isSizeCharacter(sized.charCodeAt(digits - 1))) digits--;
+  const suffix = sized.slice(digits);
+  const own = suffix === "" ? 0 : suffix >= "A" ? size : Number(suffix);
+  const stem = stems[sized.slice(0, digits)];
+  if (!stem) {
+    return { ...anything, kinds: REGISTER, register: name, size: findRegister(name)!.size };
+  }
+  if (stem.limit === "signed8") return { ...anything, ...stem, size: Number(extension ?? size) };
+  return { ...anything, ...stem, size: own };
+}
+
+/** A digit, `v`, `y` or `z`. */
+function isSizeCharacter(code: number): boolean {
+  return (code >= 0x30 && code <= 0x39) || code === 0x76 || code === 0x79 || code === 0x7A;
+}
+
+const namedPatterns: Readonly<Record<string, Partial<Pattern>>> = {
+  1: { kinds: IMMEDIATE, limit: "one" },
+  mem: { kinds: MEMORY, isAnySize: true },
+  imm: { kinds: IMMEDIATE, isUnsized: true },
+  rel8: { kinds: IMMEDIATE, isTarget: true, size: 8, isUnsized: true },
+  sreg: { kinds: REGISTER, class: "segment" },
+  cr: { kinds: REGISTER, class: "control" },
+  dr: { kinds: REGISTER, class: "debug" },
+  tr: { kinds: REGISTER, class: "test" },
+  sti: { kinds: REGISTER, class: "x87" },
+  mm: { kinds: REGISTER, class: "mmx" },
+  xmm: { kinds: REGISTER, class: "xmm" },
+  "m16:16": { kinds: MEMORY, isFar: true, size: 16 },
+  "m16:32": { kinds: MEMORY, isFar: true, size: 32 },
+  "m16:64": { kinds: MEMORY, isFar: true, size: 64 },
+  "rel8?": { kinds: IMMEDIATE, isTarget: true, size: 8 },
+  simm32: { kinds: IMMEDIATE, limit: "signed32", size: 32 },
+  uimm32: { kinds: IMMEDIATE, limit: "unsigned32", size: 32 },
+};
+
+const stems: Readonly<Record<string, Partial<Pattern>>> = {
+  r: { kinds: REGISTER },
+  m: { kinds: MEMORY },
+  "r/m": { kinds: REGISTER | MEMORY },
+  "mm/m": { kinds: REGISTER | MEMORY, class: "mmx" },
+  "xmm/m": { kinds: REGISTER | MEMORY, class: "xmm" },
+  imm: { kinds: IMMEDIATE },
+  simm: { kinds: IMMEDIATE, limit: "signed8" },
+  rel: { kinds: IMMEDIATE, isTarget: true },
+  far: { kinds: FAR },
+  moffs: { kinds: MEMORY, isOffset: true },
+};
+
+/** The encoding of a row, read from its words when first asked for. */
+export function encodingOf(row: Row): Encoding {
+  return row.encoding ??= readEncoding(row);
+}
+
+function readEncoding(row: Row): Encoding {
+  const { operands, operandSize, words, place } = row;
+  const opcode: number[] = [];
+  const suffix: number[] = [];
+  const immediates: number[] = [];
+  let prefix = 0;
+  let digit = -2;
+  let addressSize = 0;
+  let plusOperand = false;
+  let vex: Vex | undefined;
+  for (const word of words) {
+    const size = immediateSizes[word];
+    if (size) immediates.push(size[operandSize] ?? size[0]!);
+    else if (word === "/r") digit = -1;
+    else if (word === "/n") digit = place;
+    else if (word.startsWith("/")) digit = Number(word[1]) + (word.endsWith("+n") ? place : 0);
+    else if (word === "n") suffix.push(place);
+    else if (word.startsWith("VEX.")) vex = readVex(word, operandSize);
+    else if (word.startsWith("a") && word.length === 3) addressSize = Number(word.slice(1));
+    else if (isHex(word)) {
+      let value = parseInt(word.slice(0, 2), 16);
+      for (const summand of word.slice(3).split("+")) {
+        if (summand === "r") plusOperand = true;
+        else if (summand === "8n") value += 8 * place;
+        else if (summand === "n" || summand === "cc") value += place;
+      }
+      const isPrefix = !vex && (value === 0x66 || value === 0xF2 || value === 0xF3);
+      if (digit !== -2) suffix.push(value);
+      else if (isPrefix && opcode.length === 0 && words.length > 1) prefix = value;
+      else opcode.push(value);
+    }
+  }
+  return {
+    roles: assignRoles(operands, { digit, plusOperand, words }),
+    hasWait: words.includes("wait"),
+    prefix,
+    opcode,
+    digit,
+    suffix,
+    operandSize: operandSize === 64 || row.isY || vex ? 0 : operandSize,
+    addressSize,
+    isWide: operandSize === 64 && !row.isNarrow && !vex,
+    isTwice: words.includes("twice"),
+    immediates,
+    vex,
+  };
+}
+
+/** Two hexadecimal digits, alone or before a `+`. */
+function isHex(word: string): boolean {
+  if (word.length !== 2 && word[2] !== "+") return false;
+  return isHexDigit(word.charCodeAt(0)) && isHexDigit(word.charCodeAt(1));
+}
+
+function isHexDigit(code: number): boolean {
+  return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x46);
+}
+
+/** The bytes of an immediate: by its word, and by the operand size where that decides. */
+const immediateSizes: Readonly<Record<string, Readonly<Record<number, number>>>> = {
+  ib: { 0: 1 },
+  iw: { 0: 2 },
+  id: { 0: 4 },
+  iq: { 0: 8 },
+  iz: { 0: 4, 16: 2, 32: 4, 64: 4 },
+  cb: { 0: 1 },
+  cz: { 0: 4, 16: 2, 32: 4, 64: 4 },
+};
+
+/** `VEX.LZ.F3.0F38.W1`; without W it follows the operand size. */
+function readVex(word: string, size: number): Vex {
+  const parts = word.split(".");
+  return {
+    long: parts.includes("L1") || parts.includes("256") ? 1 : 0,
+    prefix: ["66", "F3", "F2"].findIndex((name) => parts.includes(name)) + 1,
+    map: ["0F", "0F38", "0F3A"].findIndex((name) => parts.includes(name)) + 1,
+    wide: parts.includes("W1") || (size === 64 && !parts.includes("W0")) ? 1 : 0,
+  };
+}
+
+/**
+ * Memory goes to the r/m field, and so does the only register beside a digit; `cr`, `dr`, `tr` and
+ * `sreg` never do. Of two registers the first is the reg field, as in the manual's "RM", unless the
+ * row says "MR".
+ */
+function assignRoles(
+  operands: readonly Pattern[],
+  { digit, plusOperand, words }: { digit: number; plusOperand: boolean; words: readonly string[] },
+): Role[] {
+  const roles = operands.map((pattern): Role => {
+    if (pattern.isTarget) return "target";
+    if (pattern.isOffset) return "offset";
+    if (pattern.isVvvv) return "vvvv";
+    if (pattern.kinds === IMMEDIATE && pattern.limit !== "one") return "immediate";
+    if (pattern.kinds === FAR) return "immediate";
+    return pattern.register !== undefined || pattern.limit === "one" ? "implied" : "reg";
+  });
+  if (plusOperand) {
+    const at = roles.indexOf("reg");
+    if (at >= 0) roles[at] = "opcode";
+  }
+  if (digit === -2) return roles.map((role) => role === "reg" ? "implied" : role);
+  let rm = -1;
+  for (const [i, pattern] of operands.entries()) {
+    if (roles[i] !== "reg") continue;
+    if ((pattern.kinds & MEMORY) !== 0) {
+      rm = i;
+      break;
+    }
+    const isSpecial = pattern.class === "segment" || pattern.class === "control" ||
+      pattern.class === "debug" || pattern.class === "test";
+    if (!isSpecial && !(rm >= 0 && words.includes("MR"))) rm = i;
+  }
+  if (rm >= 0) roles[rm] = "rm";
+  return roles;
 }

@@ -127,6 +127,7 @@ for (const [letter, unit] of Object.entries(units)) {
 for (const name of ["rep", "repe", "repz", "xrelease"]) prefix(name, (p) => p.repeat = 0xF3);
 for (const name of ["repne", "repnz", "xacquire", "bnd"]) prefix(name, (p) => p.repeat = 0xF2);
 prefix("lock", (p) => p.lock = 0xF0);
+prefix("wait", (p) => p.wait = 0x9B);
 for (const size of [16, 32, 64]) {
   prefix(`o${size}`, (p) => p.operandSize = size);
   prefix(`a${size}`, (p) => p.addressSize = size);
@@ -318,19 +319,20 @@ export class Parser {
         operand.register = register;
         operand.size = register.class === "general" ? register.size : size;
         operand.to = to;
-        if (size !== 0 && register.size !== size) {
-          throw lexer.error(`Register ${register.name} has ${register.size} bits, not ${size}`);
-        }
         lexer.next();
         return operand;
       }
       const lower = lexer.text.toLowerCase();
       const named = sizes.get(lower);
-      if (named !== undefined) size = named;
+      if (named !== undefined) size ||= named;
       else if (lower === "strict") strict = true;
       else if (lower === "to") to = true;
-      else if (lower === "short" || lower === "near" || lower === "far") distance = lower;
-      else if (lower !== "ptr") break;
+      else if (lower === "short" || lower === "near" || lower === "far") {
+        if (distance && distance !== lower) {
+          throw lexer.error(`A jump is not ${distance} and ${lower}`);
+        }
+        distance = lower;
+      } else break;
       lexer.next();
     }
     const operand = lexer.kind === "[" ? this.#memory(start) : this.#immediate(start);

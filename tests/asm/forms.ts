@@ -1,0 +1,327 @@
+import { allRows, type Bits } from "../../src/asm/instructions.ts";
+
+/** Immediates at and around every limit of their encodings. */
+const immediates = [
+  "-129",
+  "-128",
+  "-1",
+  "0",
+  "1",
+  "127",
+  "128",
+  "255",
+  "256",
+  "0x7FFF",
+  "0x8000",
+  "0xFF80",
+  "0xFFFF",
+  "0x10000",
+  "0x7FFFFFFF",
+  "0x80000000",
+  "0xFFFFFF80",
+  "0xFFFFFFFF",
+  "-0x80000000",
+  "-0x8000",
+];
+const wideImmediates = [
+  "0x100000000",
+  "0x7FFFFFFFFFFFFFFF",
+  "0x8000000000000000",
+  "0xFFFFFFFFFFFFFFFF",
+  "-0x80000001",
+];
+
+/** Memory operands' insides: each shape of address, with displacements at their limits. */
+const addresses: Record<Bits, string[]> = {
+  16: [
+    "0x1234",
+    "bx",
+    "si",
+    "di",
+    "bp",
+    "bx+si",
+    "bx+di",
+    "bp+si",
+    "bp+di",
+    "si+bx",
+    "di+bp",
+    "bx+1",
+    "bp+0",
+    "bx-128",
+    "bx-129",
+    "bx+127",
+    "bx+128",
+    "si+0x7FFF",
+    "di+0xFFFF",
+    "bp+si-1",
+    "bx+di+0x1000",
+    "byte bx+1",
+    "word bx+1",
+    "word bx",
+    "es:bx",
+    "fs:bp+di+5",
+    "ds:0x10",
+    "ebx",
+    "eax+ecx*4+5",
+    "dword 0x12345",
+    "esp+4",
+    "word 0x10",
+  ],
+  32: [
+    "0x12345678",
+    "eax",
+    "ebx",
+    "ecx",
+    "esp",
+    "ebp",
+    "esi",
+    "eax+ecx",
+    "ebp+eax",
+    "eax+ebp",
+    "eax+esp",
+    "esp+eax",
+    "eax*2",
+    "ebp*2",
+    "eax*4",
+    "ecx*8+5",
+    "eax*3",
+    "edx*5",
+    "edi*9",
+    "nosplit eax*2",
+    "nosplit eax*1",
+    "eax*1",
+    "eax*1+ebx",
+    "ebx+eax*1",
+    "esp+ecx*8",
+    "ebp+esi*4",
+    "eax+127",
+    "eax+128",
+    "eax-128",
+    "eax-129",
+    "ebp+0",
+    "esp+0",
+    "ebx+ecx*2+0x7FFFFFFF",
+    "eax+0xFFFFFFFF",
+    "byte eax+1",
+    "dword eax+1",
+    "dword eax",
+    "byte eax",
+    "es:eax",
+    "gs:ebp+4",
+    "bx+si",
+    "word 0x1234",
+    "bp",
+    "fs:0",
+    "eax+eax",
+    "eax+eax*2",
+    "eax+ebx*1+1",
+    "dword 0x10",
+  ],
+  64: [
+    "0x12345678",
+    "rel 0x1000",
+    "abs 0x1000",
+    "rax",
+    "rbx",
+    "rsp",
+    "rbp",
+    "r8",
+    "r12",
+    "r13",
+    "r15",
+    "rax+rcx",
+    "rbp+rax",
+    "rax+rbp",
+    "rax+rsp",
+    "r12+rax",
+    "rax+r12",
+    "r13+r13",
+    "r12*2",
+    "rax*2",
+    "rbp*2",
+    "r13*2",
+    "rax*4+5",
+    "r9*8",
+    "r10*3",
+    "rdx*5",
+    "r13*9",
+    "nosplit rax*2",
+    "nosplit r8*1",
+    "rsp+r14*8",
+    "rbp+rsi*4",
+    "rax+127",
+    "rax+128",
+    "r8-128",
+    "r8-129",
+    "r13+0",
+    "rsp+0",
+    "rbx+r12*2+0x7FFFFFFF",
+    "rax-0x80000000",
+    "byte rax+1",
+    "dword r9+1",
+    "dword rax",
+    "fs:rax",
+    "gs:0x10",
+    "fs:r13",
+    "eax",
+    "r8d+ecx*4",
+    "esp+4",
+    "r13d",
+    "rax+rax*4",
+    "dword 0x10",
+    "rel fs:0x10",
+    "0x7FFFFFFF",
+    "es:rbx",
+  ],
+};
+
+const sizeNames: Record<number, string> = {
+  8: "byte",
+  16: "word",
+  32: "dword",
+  64: "qword",
+  80: "tword",
+  128: "oword",
+};
+
+const general: Record<number, string[]> = {
+  8: ["al", "cl", "bl", "ah", "dh", "spl", "dil", "r8b", "r15b"],
+  16: ["ax", "cx", "bx", "sp", "bp", "di", "r8w", "r15w"],
+  32: ["eax", "ecx", "ebx", "esp", "ebp", "edi", "r8d", "r15d"],
+  64: ["rax", "rcx", "rbx", "rsp", "rbp", "rdi", "r8", "r15"],
+};
+
+const others: Record<string, string[]> = {
+  sreg: ["es", "cs", "ss", "ds", "fs", "gs"],
+  cr: ["cr0", "cr2", "cr3", "cr4", "cr8"],
+  dr: ["dr0", "dr6", "dr7"],
+  tr: ["tr3", "tr6", "tr7"],
+  mm: ["mm0", "mm3", "mm7"],
+  xmm: ["xmm0", "xmm3", "xmm7", "xmm8", "xmm15"],
+  sti: ["st0", "st1", "st7"],
+  "to sti": ["to st0", "to st7"],
+};
+
+/** What stands for one operand of a row in a mode: some spellings, the plainest first. */
+function spellings(pattern: string, bits: Bits): string[] {
+  const name = pattern.replace(/^vvvv:/, "");
+  if (others[name]) return others[name];
+  if (name === "1") return ["1"];
+  if (name === "rAX") return ["ax", "eax", "rax"];
+  if (name === "r32na") return general[32]!;
+  if (name.startsWith("rel")) {
+    return ["$", "$+2", "$+129", "$+130", "$-126", "$-127", "$-1000", "$+100000"].flatMap((
+      target,
+    ) =>
+      ["", "short ", "near ", "word ", "dword ", "strict near ", "strict "].map((word) =>
+        word + target
+      )
+    );
+  }
+  if (name.startsWith("far")) {
+    return ["8:0x1234", "0xFFFF:0", "word 8:5", "dword 8:0x12345"];
+  }
+  if (/^m16:/.test(name)) {
+    return addresses[bits].flatMap((address) =>
+      ["far", "far word", "far dword", "far qword", "dword far"].map((word) =>
+        `${word} [${address}]`
+      )
+    );
+  }
+  const match = /^(simm|uimm|imm|moffs|r\/m|mm\/m|xmm\/m|r|m)(\d*|v|z|y)(?::\d+)?$/.exec(name);
+  if (!match) return [name];
+  const [, stem = "", suffix = ""] = match;
+  const sizes = suffix === "v" || suffix === "z"
+    ? [16, 32, 64]
+    : suffix === "y"
+    ? [32, 64]
+    : [Number(suffix)];
+  if (stem.endsWith("imm")) return immediateSpellings(sizes);
+  const memory = stem === "moffs"
+    ? [
+      "[0x1234]",
+      "[es:0x5678]",
+      "[word 0x1234]",
+      "[dword 0x12345]",
+      "[qword 0x123456789AB]",
+      "[abs 5]",
+    ]
+    : addresses[bits].map((address) => `[${address}]`);
+  const result: string[] = [];
+  for (const size of sizes) {
+    if (stem.startsWith("mm")) result.push(...others["mm"]!);
+    else if (stem.startsWith("xmm")) result.push(...others["xmm"]!);
+    else if (stem.startsWith("r")) result.push(...general[size]!);
+    if (stem.endsWith("m") || stem === "moffs") {
+      const word = sizeNames[size];
+      result.push(memory[0]!);
+      result.push(...(word ? memory.map((text) => `${word} ${text}`) : memory));
+    }
+  }
+  return result;
+}
+
+function immediateSpellings(sizes: number[]): string[] {
+  const words = ["", "byte ", "strict ", "strict byte "];
+  for (const size of sizes) {
+    if (size > 8) words.push(`${sizeNames[size]} `, `strict ${sizeNames[size]} `);
+  }
+  const values = sizes.includes(64) ? [...immediates, ...wideImmediates] : immediates;
+  return [...new Set(words)].flatMap((word) =>
+    (word === "" ? values : ["-128", "-1", "1", "127", "128", "0x1234"]).map((value) =>
+      word + value
+    )
+  );
+}
+
+/**
+ * Lines that show every row of the instruction table in one mode: each spelling of each operand in
+ * turn, beside plain spellings of the others of each size.
+ */
+export function* formLines(bits: Bits): Generator<string> {
+  const seen = new Set<string>();
+  for (const { mnemonic, row } of allRows()) {
+    const columns = row.split(/ {2,}/);
+    const patterns = columns.length > 2 ? columns[1]!.split(", ") : [];
+    for (const operands of combinations(patterns, bits)) {
+      const line = `${mnemonic} ${operands.join(", ")}`.trimEnd();
+      if (seen.has(line)) continue;
+      seen.add(line);
+      yield line;
+    }
+  }
+}
+
+function* combinations(patterns: string[], bits: Bits): Generator<string[]> {
+  const all = patterns.map((pattern) => spellings(pattern, bits));
+  if (all.length === 0) yield [];
+  for (const [i, candidates] of all.entries()) {
+    for (const candidate of candidates) {
+      // Beside one operand's spellings the others are plain, once of each kind and size.
+      for (let variant = 0; variant < 4; variant++) {
+        const operands = all.map((list, j) =>
+          j === i ? candidate : plainSpellings(list)[variant % plainSpellings(list).length]!
+        );
+        yield operands;
+      }
+    }
+  }
+}
+
+const plainCache = new WeakMap<string[], string[]>();
+
+/** The first register of each size, the last one, and the first and second memory operand. */
+function plainSpellings(list: string[]): string[] {
+  let plain = plainCache.get(list);
+  if (!plain) {
+    const memory = list.filter((text) => text.includes("["));
+    const rest = list.filter((text) => !text.includes("["));
+    const firsts = Object.values(general).map((names) => names[1]!).filter((name) =>
+      rest.includes(name)
+    );
+    plain = firsts.length > 1 ? firsts : [...rest.slice(0, 1), ...rest.slice(-1)];
+    if (plain.length === 0 || (firsts.length === 1)) plain.push(...memory.slice(0, 2));
+    plainCache.set(list, plain);
+  }
+  return plain;
+}
