@@ -81,6 +81,6 @@ async function version(): Promise<number> {
 }
 
 function print(text: string): number {
-  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+  console.log(text);
   return exitCode.proved;
 }

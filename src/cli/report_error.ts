@@ -14,7 +14,7 @@ export function report(error: unknown): number {
   // Whoever read our output has gone, as `head` does.
   if (error instanceof Deno.errors.BrokenPipe) return exitCode.proved;
   const { code, message } = explain(error);
-  Deno.stderr.writeSync(new TextEncoder().encode(message + "\n"));
+  console.error(message);
   return code;
 }
 

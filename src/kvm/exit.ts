@@ -283,7 +283,7 @@ export type Exit =
   | { reason: "hypercall"; nr: bigint; args: bigint[]; longMode: boolean }
   /** A breakpoint or a single step; `exception` is 1 (`#DB`) or 3 (`#BP`). */
   | { reason: "debug"; exception: number; pc: bigint; dr6: bigint; dr7: bigint }
-  /** The CPU refused the guest's state: on Intel, `hardwareEntryFailureReason` as in SDM vol. 3C §27.8. */
+  /** The CPU refused the guest's state: on Intel, `hardwareEntryFailureReason` is the exit reason of SDM vol. 3D appendix C. */
   | { reason: "failEntry"; hardwareEntryFailureReason: bigint; cpu: number }
   | { reason: "tprAccess"; rip: bigint; isWrite: boolean }
   | { reason: "systemEvent"; type: number; data: bigint[] }

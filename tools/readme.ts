@@ -1,0 +1,54 @@
+/**
+ * Writes the parts of README.md that the program itself prints, between their markers:
+ * `deno task readme`.
+ *
+ * @module
+ */
+
+const readme = new URL("../README.md", import.meta.url);
+const steps = new URL("../src/cli/eight_steps.ts", import.meta.url);
+
+/** README's text with the part between the markers of `name` replaced. */
+export function replacePart(text: string, name: string, part: string): string {
+  const begin = `<!-- ${name}: begin -->\n`;
+  const end = `<!-- ${name}: end -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`README.md has no markers for "${name}"`);
+  return `${text.slice(0, from)}${begin}\n${part.trim()}\n\n${text.slice(to)}`;
+}
+
+/** The part of README's text between the markers of `name`. */
+export function readPart(text: string, name: string): string {
+  const found = new RegExp(`<!-- ${name}: begin -->\n([^]*?)<!-- ${name}: end -->`).exec(text);
+  return found?.[1]?.trim() ?? "";
+}
+
+/** The list of the eight steps, each with a link to the line that begins it. */
+export async function stepsList(): Promise<string> {
+  const lines = (await Deno.readTextFile(steps)).split("\n");
+  const items = lines.flatMap((line, i) => {
+    const found = /^ {2}\/\/ (\d)\. (.*)$/.exec(line);
+    return found ? [`${found[1]}. [${found[2]}](src/cli/eight_steps.ts#L${i + 1})`] : [];
+  });
+  return items.join("\n");
+}
+
+/** What the program prints, as a block of code. */
+export async function outputBlock(args: string[]): Promise<string> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-ffi", "main.ts", ...args],
+    cwd: new URL("..", import.meta.url),
+    env: { NO_COLOR: "1" },
+  });
+  const { stdout } = await command.output();
+  return "```\n" + new TextDecoder().decode(stdout) + "```";
+}
+
+if (import.meta.main) {
+  let text = await Deno.readTextFile(readme);
+  text = replacePart(text, "output", await outputBlock([]));
+  text = replacePart(text, "steps", await stepsList());
+  text = replacePart(text, "modes", await outputBlock(["--mode", "all", "--quiet"]));
+  await Deno.writeTextFile(readme, text);
+}
