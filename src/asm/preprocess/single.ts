@@ -167,12 +167,13 @@ export class SingleMacros {
   }
 
   /** The macro or alias that `%ifdef` or `%ifdefalias` finds under a name. */
-  find(name: string, kind: { alias: boolean }): SingleMacro | undefined {
+  find(name: string, kind: { alias: boolean }, hops = 0): SingleMacro | undefined {
     const scope = this.scope(name);
     if (!scope) return undefined;
     const macro = scope.macros.named(scope.name).find((each) => answers(each, scope.name));
     if (!macro?.isAlias || kind.alias) return macro?.isAlias === kind.alias ? macro : undefined;
-    return this.followsAliases ? this.find(macro.body[0]!.text, kind) : undefined;
+    if (!this.followsAliases || hops > MAX_LEVELS) return undefined;
+    return this.find(macro.body[0]!.text, kind, hops + 1);
   }
 
   /** Defines a macro, replacing one of the same name and shape as NASM does. */
@@ -522,7 +523,8 @@ export function paste(
   const result: Token[] = [];
   while (stack.length > 0) {
     const part = stack.pop()!;
-    if (part.type === "paste" && rules === NAMES) {
+    // At the very end of a line NASM leaves "%+" for the assembler to stumble over.
+    if (part.type === "paste" && rules === NAMES && stack.length > 0) {
       while (result.at(-1)?.type === "space") result.pop();
       while (/^(?:space|paste)$/.test(stack.at(-1)?.type ?? "")) stack.pop();
       if (result.length === 0 || stack.length === 0) continue;
