@@ -105,10 +105,11 @@ export function assemble(source: string, options: AssembleOptions = {}): Assembl
     const preprocessed = preprocess(source, { ...options, known });
     const { probes } = preprocessed;
     if (probes.length === 0) return new Assembler(options).assemble(preprocessed);
-    const found = new Assembler(options).probe(preprocessed);
+    const assembler = new Assembler(options);
+    const found = assembler.probe(preprocessed);
     const isSettled = round > 1 && probes.length === known.size &&
       probes.every((name) => known.get(name) === found.get(name));
-    if (isSettled || round === mostRounds) return new Assembler(options).assemble(preprocessed);
+    if (isSettled || round === mostRounds) return assembler.finish();
     known = found;
   }
 }
@@ -177,33 +178,44 @@ class Assembler {
     this.#section = this.#openSection(".text");
   }
 
-  assemble({ lines, diagnostics }: PreprocessResult): Assembly {
-    for (const { severity, reason, line, span } of diagnostics) {
-      if (severity === "error") this.#errors.push(new AssemblyError(reason, { line, span }));
-      else this.#warnings.push({ message: reason, file: line.file, line: line.line, column: 1 });
-    }
-    this.#parse(lines);
+  assemble(preprocessed: PreprocessResult): Assembly {
+    this.#read(preprocessed);
     this.#throwErrors();
     this.#settle();
+    return this.finish();
+  }
+
+  /** The values of the preprocessor's probes as far as they can be told, whatever else is wrong. */
+  probe(preprocessed: PreprocessResult): Map<string, bigint> {
+    try {
+      this.#read(preprocessed);
+    } catch (error) {
+      // There are too many errors: `finish` throws them, unless another round makes up for them.
+      if (!(error instanceof AssemblyError)) throw error;
+    }
+    this.#settle();
+    const values = new Map<string, bigint>();
+    for (const name of preprocessed.probes) {
+      const value = this.#labels.get(name)?.value;
+      values.set(name, value && isScalar(value) ? value.number : 0n);
+    }
+    return values;
+  }
+
+  /** Writes the bytes, after everything is read and settled. */
+  finish(): Assembly {
+    this.#throwErrors();
     this.#emit();
     this.#throwErrors();
     return this.#result();
   }
 
-  /** The values of the preprocessor's probes as far as they can be told, whatever else is wrong. */
-  probe({ lines, probes }: PreprocessResult): Map<string, bigint> {
-    try {
-      this.#parse(lines);
-    } catch (error) {
-      if (!(error instanceof AssemblyError)) throw error;
+  #read({ lines, diagnostics }: PreprocessResult): void {
+    for (const { severity, reason, line, span } of diagnostics) {
+      if (severity === "error") this.#errors.push(new AssemblyError(reason, { line, span }));
+      else this.#warnings.push({ message: reason, file: line.file, line: line.line, column: 1 });
     }
-    this.#settle();
-    const values = new Map<string, bigint>();
-    for (const name of probes) {
-      const value = this.#labels.get(name)?.value;
-      values.set(name, value && isScalar(value) ? value.number : 0n);
-    }
-    return values;
+    this.#parse(lines);
   }
 
   #throwErrors(): void {

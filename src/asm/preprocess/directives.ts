@@ -20,8 +20,37 @@ const MAX_REPETITIONS = 1_000_000;
 /** What a directive does, given its line and where in it the directive stands. */
 export type Directive = (run: Preprocessor, tokens: Token[], at: number) => void;
 
-/** Finds a directive by its name in lower case, with the `%`. */
-export function findDirective(name: string): Directive | undefined {
+/** A directive as it is found under a name. */
+export interface Known {
+  /** The name in lower case, with the `%`. */
+  readonly name: string;
+  readonly obey: Directive;
+  /** Whether it belongs to `%if` and is obeyed even where lines are passed over. */
+  readonly isCondition: boolean;
+  /** Whether a function has the same name: `%strlen(…)` at the beginning of a line is that. */
+  readonly isFunctionToo: boolean;
+}
+
+const found = new Map<string, Known>();
+
+/** Finds a directive by its name as written, with the `%`. */
+export function findDirective(written: string): Known | undefined {
+  let known = found.get(written);
+  if (known) return known;
+  const name = written.toLowerCase();
+  const obey = lookUp(name);
+  if (!obey) return undefined;
+  known = {
+    name,
+    obey,
+    isCondition: /^%(?:if|elif|else$|endif$)/.test(name),
+    isFunctionToo: /^%(?:strcat|strlen|substr)$/.test(name),
+  };
+  found.set(written, known);
+  return known;
+}
+
+function lookUp(name: string): Directive | undefined {
   if (Object.hasOwn(directives, name)) return directives[name];
   if (/^%(?:el)?if/.test(name)) {
     const test = findTest(name);

@@ -285,25 +285,20 @@ export class Preprocessor implements Host {
   /** Does what a directive says. Returns false if the line is none, or is not obeyed here. */
   #obey(tokens: Token[], isSkipped: boolean): boolean {
     if (isOperator(tokens[0], "#")) {
-      findDirective("%line")!(this, tokens, 0);
+      findDirective("%line")!.obey(this, tokens, 0);
       return true;
     }
     const at = skipSpace(tokens);
     const head = tokens[at];
-    if (head?.type !== "preproc") return false;
-    const name = head.text.toLowerCase();
-    const directive = findDirective(name);
+    const directive = head?.type === "preproc" ? findDirective(head.text) : undefined;
     if (!directive) return false;
+    const { name } = directive;
     if (name !== "%line") {
-      const isCondition = /^%(?:if|elif|else$|endif$)/.test(name);
-      if (isSkipped && !isCondition) return false;
+      if (isSkipped && !directive.isCondition) return false;
       if (this.defining && !this.#endsDefinition(name, this.defining)) return false;
     }
-    // "%strlen(…)" at the beginning of a line is the function, not the directive.
-    const isFunction = isOperator(tokens[skipSpace(tokens, at + 1)], "(") &&
-      /^%str(?:cat|len)$|^%substr$/.test(name);
-    if (isFunction) return false;
-    directive(this, tokens, at);
+    if (directive.isFunctionToo && isOperator(tokens[skipSpace(tokens, at + 1)], "(")) return false;
+    directive.obey(this, tokens, at);
     return true;
   }
 

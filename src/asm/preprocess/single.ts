@@ -10,6 +10,7 @@ import {
   type Token,
   token,
   tokenize,
+  type TokenType,
 } from "./token.ts";
 
 /**
@@ -489,20 +490,23 @@ function readArguments(
 
 /** Which neighbours become one token without a blank or `%+` between them. */
 export interface PasteRule {
-  readonly head: RegExp;
-  readonly tail: RegExp;
+  readonly head: ReadonlySet<TokenType>;
+  readonly tail: ReadonlySet<TokenType>;
 }
 
 /** After the expansion of single-line macros: parts of names. */
 const NAMES: readonly PasteRule[] = [{
-  head: /^(?:id|local|environ|preproc)$/,
-  tail: /^(?:id|local|environ|preproc|number|float)$/,
+  head: new Set(["id", "local", "environ", "preproc"]),
+  tail: new Set(["id", "local", "environ", "preproc", "number", "float"]),
 }];
 
 /** After the substitution of a multi-line macro's parameters: names and what follows, digits. */
 export const SUBSTITUTED: readonly PasteRule[] = [
-  { head: /^id$/, tail: /^(?:id|number|float|operator|here|base)$/ },
-  { head: /^(?:number|float)$/, tail: /^(?:number|float)$/ },
+  {
+    head: new Set(["id"]),
+    tail: new Set(["id", "number", "float", "operator", "here", "base"]),
+  },
+  { head: new Set(["number", "float"]), tail: new Set(["number", "float"]) },
 ];
 
 /**
@@ -514,11 +518,7 @@ export function paste(
   tokens: readonly Token[],
   { rules, host }: { rules: readonly PasteRule[]; host: Host },
 ): Token[] | undefined {
-  const isJoined = (part: Token, i: number) =>
-    part.type === "paste" && rules === NAMES ||
-    (i > 0 &&
-      rules.some(({ head, tail }) => head.test(tokens[i - 1]!.type) && tail.test(part.type)));
-  if (!tokens.some(isJoined)) return undefined;
+  if (!isPastable(tokens, rules)) return undefined;
   const stack = tokens.toReversed();
   const result: Token[] = [];
   while (stack.length > 0) {
@@ -537,10 +537,11 @@ export function paste(
       for (const each of joined.toReversed()) stack.push(each);
       continue;
     }
-    const rule = rules.find(({ head }) => head.test(part.type));
+    const rule = rules.find(({ head }) => head.has(part.type));
     let text = part.text;
     let isPasted = false;
-    while (rule?.tail.test(stack.at(-1)?.type ?? "") && text.length <= MAX_TEXT) {
+    while (rule && stack.length > 0 && text.length <= MAX_TEXT) {
+      if (!rule.tail.has(stack.at(-1)!.type)) break;
       text += stack.pop()!.text;
       isPasted = true;
     }
@@ -548,6 +549,18 @@ export function paste(
     else result.push(part);
   }
   return result;
+}
+
+/** Whether there is anything to join in a line; mostly there is not. */
+function isPastable(tokens: readonly Token[], rules: readonly PasteRule[]): boolean {
+  for (let i = 0; i < tokens.length; i++) {
+    const { type } = tokens[i]!;
+    if (type === "paste" && rules === NAMES) return true;
+    if (i === 0 || type === "space") continue;
+    const before = tokens[i - 1]!.type;
+    for (const { head, tail } of rules) if (head.has(before) && tail.has(type)) return true;
+  }
+  return false;
 }
 
 /**
