@@ -81,6 +81,11 @@ export class Kvm implements Disposable {
     return this.#descriptor.fd;
   }
 
+  /** The C library it was opened with. */
+  get libc(): Libc {
+    return this.#descriptor.libc;
+  }
+
   /**
    * What this host's KVM says about a capability (`KVM_CHECK_EXTENSION`, api.rst 4.4).
    *

@@ -39,4 +39,6 @@ export {
   type MemoryOptions,
   type MsrFilterOptions,
   Vm,
+  type VmSetup,
 } from "./vm.ts";
+export { type MemoryImage, type SavedMachine, type SavedVcpu, Snapshot } from "./snapshot.ts";

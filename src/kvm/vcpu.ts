@@ -100,6 +100,36 @@ export interface SyncRegsOptions {
   sregs?: boolean;
 }
 
+/** The parts of a vCPU's state besides its registers, in the order in which they are set. */
+const stateRequests = {
+  xcrs: { get: ioctls.KVM_GET_XCRS, set: ioctls.KVM_SET_XCRS, layout: kvmXcrs },
+  xsave: { get: ioctls.KVM_GET_XSAVE, set: ioctls.KVM_SET_XSAVE, layout: kvmXsave },
+  lapic: { get: ioctls.KVM_GET_LAPIC, set: ioctls.KVM_SET_LAPIC, layout: kvmLapicState },
+  debugregs: { get: ioctls.KVM_GET_DEBUGREGS, set: ioctls.KVM_SET_DEBUGREGS, layout: kvmDebugregs },
+  events: {
+    get: ioctls.KVM_GET_VCPU_EVENTS,
+    set: ioctls.KVM_SET_VCPU_EVENTS,
+    layout: kvmVcpuEvents,
+  },
+  mpState: { get: ioctls.KVM_GET_MP_STATE, set: ioctls.KVM_SET_MP_STATE, layout: kvmMpState },
+} as const;
+type StatePart = keyof typeof stateRequests;
+
+/** A vCPU's whole state, in KVM's own structs: to be given back to {@linkcode Vcpu.restoreState}. */
+export interface VcpuState {
+  /** `struct kvm_regs` */
+  readonly regs: Uint8Array<ArrayBuffer>;
+  /** `struct kvm_sregs` */
+  readonly sregs: Uint8Array<ArrayBuffer>;
+  /** The other structs, those that this KVM gives. */
+  readonly parts: { [name in StatePart]?: Uint8Array<ArrayBuffer> };
+  /** `struct kvm_msrs` with its entries. */
+  readonly msrs: Uint8Array<ArrayBuffer>;
+}
+
+/** Where a part of the state is read, to be compared with the one that is restored. */
+const scratch = new Uint8Array(64 * 1024);
+
 /**
  * A virtual CPU (api.rst 2, "vcpu ioctls"). It belongs to the thread that made it.
  *
@@ -451,14 +481,10 @@ export class Vcpu implements Disposable {
   }
 
   #msrs(ioctl: Ioctl, entries: MsrEntry[]): { view: DataView; done: number } {
-    const buffer = new Uint8Array(kvmMsrs.size + entries.length * kvmMsrEntry.size);
-    const view = new DataView(buffer.buffer);
-    kvmMsrs.write(view, 0, { nmsrs: entries.length });
-    for (const [i, entry] of entries.entries()) {
-      kvmMsrEntry.write(view, kvmMsrs.size + i * kvmMsrEntry.size, entry);
-    }
+    const buffer = encodeMsrs(entries);
     this.#flush();
-    return { view, done: this.#descriptor.ioctl(ioctl, buffer, "access MSRs") };
+    const done = this.#descriptor.ioctl(ioctl, buffer, "access MSRs");
+    return { view: new DataView(buffer.buffer), done };
   }
 
   /** What the guest's CPUID answers (`KVM_GET_CPUID2`, api.rst 4.20). */
@@ -607,6 +633,85 @@ export class Vcpu implements Disposable {
     return writes;
   }
 
+  /**
+   * The whole state of the vCPU, its unfinished exit completed first: general, system, FPU, extended
+   * control, debug and model-specific registers, events, `mp_state`, and the local APIC where there
+   * is one.
+   *
+   * @param msrs The MSRs that belong to it; those that this KVM refuses are left out.
+   * @throws {KvmError} When the last exit's access has parts that were not run yet.
+   */
+  saveState(msrs: readonly number[]): VcpuState {
+    this.#finish();
+    this.#flush();
+    const read = (ioctl: Ioctl, size: number) => {
+      const bytes = new Uint8Array(size);
+      return this.#descriptor.tryIoctl(ioctl, bytes) < 0 ? undefined : bytes;
+    };
+    const parts: VcpuState["parts"] = {};
+    for (const [name, { get, layout }] of Object.entries(stateRequests)) {
+      const bytes = read(get, layout.size);
+      if (bytes !== undefined) parts[name as StatePart] = bytes;
+    }
+    return {
+      regs: read(ioctls.KVM_GET_REGS, kvmRegs.size)!,
+      sregs: read(ioctls.KVM_GET_SREGS, kvmSregs.size)!,
+      parts,
+      msrs: this.#readableMsrs(msrs),
+    };
+  }
+
+  /** `struct kvm_msrs` with those of `indices` that this KVM gives, and their values. */
+  #readableMsrs(indices: readonly number[]): Uint8Array<ArrayBuffer> {
+    const entries: MsrEntry[] = [];
+    let rest = indices.map((index) => ({ index, data: 0n }));
+    while (rest.length > 0) {
+      // KVM stops at the first that it refuses.
+      const { view, done } = this.#msrs(ioctls.KVM_GET_MSRS, rest);
+      for (let i = 0; i < done; i++) {
+        entries.push(kvmMsrEntry.read(view, kvmMsrs.size + i * kvmMsrEntry.size));
+      }
+      rest = rest.slice(done + 1);
+    }
+    return encodeMsrs(entries);
+  }
+
+  /**
+   * Sets the state that {@linkcode Vcpu.saveState} gave. What is already as it was is not set again:
+   * reading it costs less.
+   *
+   * @throws {KvmError} When this KVM refuses a part of it.
+   */
+  restoreState(state: VcpuState): void {
+    this.#finish();
+    this.#pending = undefined;
+    this.#view.setBigUint64(DIRTY_REGS, 0n, true);
+    // Setting the system registers makes KVM begin its shadow of the page tables anew.
+    this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+    const sregs = this.#run.subarray(syncRegs.sregs, syncRegs.sregs + state.sregs.length);
+    if (!sameBytes(sregs, state.sregs)) {
+      sregs.set(state.sregs);
+      this.#ioctlAt(ioctls.KVM_SET_SREGS, syncRegs.sregs);
+    }
+    this.#run.set(state.regs, syncRegs.regs);
+    this.#ioctlAt(ioctls.KVM_SET_REGS, syncRegs.regs);
+    const { parts } = state;
+    for (const name in parts) {
+      const saved = parts[name as StatePart]!;
+      const { get, set } = stateRequests[name as StatePart];
+      const now = scratch.subarray(0, saved.length);
+      this.#descriptor.ioctl(get, now, `read the ${name} of vCPU ${this.id}`);
+      if (sameBytes(now, saved)) continue;
+      this.#descriptor.ioctl(set, saved, `restore the ${name} of vCPU ${this.id}`);
+    }
+    const { msrs } = state;
+    scratch.set(msrs);
+    const now = scratch.subarray(0, msrs.length);
+    this.#descriptor.ioctl(ioctls.KVM_GET_MSRS, now, `read the MSRs of vCPU ${this.id}`);
+    if (sameBytes(now, msrs)) return;
+    this.#descriptor.ioctl(ioctls.KVM_SET_MSRS, msrs, `restore the MSRs of vCPU ${this.id}`);
+  }
+
   #get<T>(ioctl: Ioctl, layout: Struct<T>): T {
     this.#flush();
     const buffer = layout.encode();
@@ -691,6 +796,25 @@ export class Vcpu implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** `struct kvm_msrs` with its entries. */
+function encodeMsrs(entries: readonly MsrEntry[]): Uint8Array<ArrayBuffer> {
+  const buffer = new Uint8Array(kvmMsrs.size + entries.length * kvmMsrEntry.size);
+  const view = new DataView(buffer.buffer);
+  kvmMsrs.write(view, 0, { nmsrs: entries.length });
+  for (const [i, entry] of entries.entries()) {
+    kvmMsrEntry.write(view, kvmMsrs.size + i * kvmMsrEntry.size, entry);
+  }
+  return buffer;
+}
+
+/** Compares by words: both lengths are multiples of 4, and the arrays begin at one. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  const wordsA = new Uint32Array(a.buffer, a.byteOffset, a.length / 4);
+  const wordsB = new Uint32Array(b.buffer, b.byteOffset, b.length / 4);
+  for (let i = 0; i < wordsA.length; i++) if (wordsA[i] !== wordsB[i]) return false;
+  return true;
 }
 
 function msrRefused(verb: string, index: number, ioctl: Ioctl): KvmError {

@@ -20,6 +20,7 @@ import {
   kvmUserspaceMemoryRegion,
   uapi,
 } from "./uapi.ts";
+import { Snapshot } from "./snapshot.ts";
 import { Vcpu } from "./vcpu.ts";
 
 /** What a memory slot is. */
@@ -56,6 +57,8 @@ export class GuestMemory implements Disposable {
   readonly #mapping: Mapping;
   readonly #vm: Descriptor;
   readonly #removed: () => void;
+  /** The pages that the host program has written, while the dirty log is on. */
+  #written: Uint32Array<ArrayBuffer> | undefined;
 
   /** Made by {@linkcode Vm.addMemory}. */
   constructor(
@@ -85,8 +88,44 @@ export class GuestMemory implements Disposable {
     return this.#mapping.address;
   }
 
-  /** Begins to note which pages the guest writes, or stops it. */
+  /**
+   * Writes `bytes` at `offset` and notes it ({@linkcode GuestMemory.markWritten}).
+   *
+   * @throws {RangeError} When they do not fit.
+   */
+  write(offset: number, bytes: Uint8Array): void {
+    this.bytes.set(bytes, offset);
+    this.markWritten(offset, bytes.length);
+  }
+
+  /**
+   * Notes that the host program has written `length` bytes at `offset`, which the dirty log does not
+   * see: a {@linkcode Snapshot} restores those pages too. Whoever writes to
+   * {@linkcode GuestMemory.bytes} itself says so here.
+   */
+  markWritten(offset: number, length: number): void {
+    if (this.#written === undefined || length === 0) return;
+    const last = Math.floor((offset + length - 1) / PAGE_SIZE);
+    for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) {
+      this.#written[page >>> 5]! |= 1 << (page & 31);
+    }
+  }
+
+  /**
+   * The pages that the guest or, as far as it was noted, the host program has written since the last
+   * call, as a bit a page; only while the dirty log is on.
+   */
+  takeWritten(): Uint32Array<ArrayBuffer> {
+    const log = new Uint32Array(this.dirtyLog().buffer);
+    const written = this.#written!;
+    for (let i = 0; i < written.length; i++) log[i]! |= written[i]!;
+    written.fill(0);
+    return log;
+  }
+
+  /** Begins to note which pages are written, or stops it. */
   setDirtyLog(enabled: boolean): void {
+    this.#written = enabled ? new Uint32Array(Math.ceil(this.size / PAGE_SIZE / 32)) : undefined;
     this.#set(
       this.size,
       (this.readOnly ? uapi.KVM_MEM_READONLY : 0) | (enabled ? uapi.KVM_MEM_LOG_DIRTY_PAGES : 0),
@@ -155,6 +194,18 @@ export class GuestMemory implements Disposable {
   }
 }
 
+/** What was created in a VM besides memory and vCPUs ({@linkcode Vm.setup}). */
+export interface VmSetup {
+  /** {@linkcode Vm.setTssAddress} */
+  tssAddress?: number;
+  /** {@linkcode Vm.setIdentityMapAddress} */
+  identityMapAddress?: number;
+  /** {@linkcode Vm.createIrqchip} */
+  irqchip?: boolean;
+  /** {@linkcode Vm.createPit} */
+  pit?: { dummySpeaker: boolean };
+}
+
 /** Where a device's write signals an eventfd ({@linkcode Vm.addIoeventfd}). */
 export interface IoeventfdOptions {
   /** The eventfd that is signalled. */
@@ -203,6 +254,7 @@ export class Vm implements Disposable {
   readonly #closed: () => void;
   readonly #memory = new Map<number, GuestMemory>();
   readonly #vcpus = new Set<Vcpu>();
+  readonly #setup: VmSetup = {};
 
   /** Made by {@linkcode Kvm.createVm}. */
   constructor(descriptor: Descriptor, kvm: Kvm, closed: () => void) {
@@ -214,6 +266,21 @@ export class Vm implements Disposable {
   /** The number of the descriptor. */
   get fd(): number {
     return this.#descriptor.fd;
+  }
+
+  /** The KVM it belongs to. */
+  get kvm(): Kvm {
+    return this.#kvm;
+  }
+
+  /** What was created in it besides memory and vCPUs. */
+  get setup(): Readonly<VmSetup> {
+    return this.#setup;
+  }
+
+  /** The vCPUs, in the order they were created. */
+  get vcpus(): Vcpu[] {
+    return [...this.#vcpus];
   }
 
   /** The memory slots, in the order they were added. */
@@ -272,6 +339,7 @@ export class Vm implements Disposable {
       BigInt(address),
       `put the TSS at 0x${address.toString(16)}`,
     );
+    this.#setup.tssAddress = address;
   }
 
   /**
@@ -288,6 +356,7 @@ export class Vm implements Disposable {
       argument,
       `put the identity map at 0x${address.toString(16)}`,
     );
+    this.#setup.identityMapAddress = address;
   }
 
   /**
@@ -328,6 +397,7 @@ export class Vm implements Disposable {
    */
   createIrqchip(): void {
     this.#descriptor.ioctl(ioctls.KVM_CREATE_IRQCHIP, 0n, "create the interrupt controller");
+    this.#setup.irqchip = true;
   }
 
   /** The state of one chip of the interrupt controller (`KVM_GET_IRQCHIP`, api.rst 4.26). */
@@ -359,6 +429,7 @@ export class Vm implements Disposable {
       kvmPitConfig.encode({ flags }),
       "create the PIT",
     );
+    this.#setup.pit = { dummySpeaker: options.dummySpeaker ?? false };
   }
 
   /** The state of the timer (`KVM_GET_PIT2`, api.rst 4.72). */
@@ -501,6 +572,17 @@ export class Vm implements Disposable {
   /** Sets the paravirtual clock (`KVM_SET_CLOCK`, api.rst 4.30), in nanoseconds. */
   setClock(clock: bigint): void {
     this.#descriptor.ioctl(ioctls.KVM_SET_CLOCK, kvmClockData.encode({ clock }), "set the clock");
+  }
+
+  /**
+   * Notes the state of the whole VM, to be restored and cloned: memory, vCPUs, interrupt controller
+   * and timer. An unfinished exit is completed first. From then on the dirty log of its memory is
+   * the snapshot's.
+   *
+   * @throws {KvmError} When a vCPU is in the middle of an access, or memory runs out.
+   */
+  snapshot(): Snapshot {
+    return Snapshot.take(this);
   }
 
   #get<T>(
