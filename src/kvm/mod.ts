@@ -32,7 +32,13 @@ export type {
   Xcr,
 } from "./state.ts";
 export { uapi } from "./uapi.ts";
-export { type CoalescedWrite, type GuestDebugOptions, type SyncRegsOptions, Vcpu } from "./vcpu.ts";
+export {
+  type CoalescedWrite,
+  type GuestDebugOptions,
+  type SyncRegsOptions,
+  Vcpu,
+  type VcpuState,
+} from "./vcpu.ts";
 export {
   GuestMemory,
   type IoeventfdOptions,

@@ -100,8 +100,8 @@ export interface SyncRegsOptions {
   sregs?: boolean;
 }
 
-/** The parts of a vCPU's state besides its registers, in the order in which they are set. */
-const stateRequests = {
+/** How the parts of a vCPU's state are read and set, in the order in which they are set. */
+const stateRequests: Record<string, { get: Ioctl; set: Ioctl; layout: { size: number } }> = {
   xcrs: { get: ioctls.KVM_GET_XCRS, set: ioctls.KVM_SET_XCRS, layout: kvmXcrs },
   xsave: { get: ioctls.KVM_GET_XSAVE, set: ioctls.KVM_SET_XSAVE, layout: kvmXsave },
   lapic: { get: ioctls.KVM_GET_LAPIC, set: ioctls.KVM_SET_LAPIC, layout: kvmLapicState },
@@ -112,8 +112,7 @@ const stateRequests = {
     layout: kvmVcpuEvents,
   },
   mpState: { get: ioctls.KVM_GET_MP_STATE, set: ioctls.KVM_SET_MP_STATE, layout: kvmMpState },
-} as const;
-type StatePart = keyof typeof stateRequests;
+};
 
 /** A vCPU's whole state, in KVM's own structs: to be given back to {@linkcode Vcpu.restoreState}. */
 export interface VcpuState {
@@ -122,7 +121,7 @@ export interface VcpuState {
   /** `struct kvm_sregs` */
   readonly sregs: Uint8Array<ArrayBuffer>;
   /** The other structs, those that this KVM gives. */
-  readonly parts: { [name in StatePart]?: Uint8Array<ArrayBuffer> };
+  readonly parts: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
   /** `struct kvm_msrs` with its entries. */
   readonly msrs: Uint8Array<ArrayBuffer>;
 }
@@ -648,10 +647,10 @@ export class Vcpu implements Disposable {
       const bytes = new Uint8Array(size);
       return this.#descriptor.tryIoctl(ioctl, bytes) < 0 ? undefined : bytes;
     };
-    const parts: VcpuState["parts"] = {};
+    const parts: Record<string, Uint8Array<ArrayBuffer>> = {};
     for (const [name, { get, layout }] of Object.entries(stateRequests)) {
       const bytes = read(get, layout.size);
-      if (bytes !== undefined) parts[name as StatePart] = bytes;
+      if (bytes !== undefined) parts[name] = bytes;
     }
     return {
       regs: read(ioctls.KVM_GET_REGS, kvmRegs.size)!,
@@ -696,9 +695,9 @@ export class Vcpu implements Disposable {
     this.#run.set(state.regs, syncRegs.regs);
     this.#ioctlAt(ioctls.KVM_SET_REGS, syncRegs.regs);
     const { parts } = state;
-    for (const name in parts) {
-      const saved = parts[name as StatePart]!;
-      const { get, set } = stateRequests[name as StatePart];
+    for (const [name, { get, set }] of Object.entries(stateRequests)) {
+      const saved = parts[name];
+      if (saved === undefined) continue;
       const now = scratch.subarray(0, saved.length);
       this.#descriptor.ioctl(get, now, `read the ${name} of vCPU ${this.id}`);
       if (sameBytes(now, saved)) continue;

@@ -15,4 +15,5 @@ export {
   STATUS_PORT,
   type Stop,
 } from "./machine.ts";
+export { decodeSnapshot, encodeSnapshot, SnapshotFileError } from "./snapshot_file.ts";
 export { Tick, TICK_MILLISECONDS } from "./tick.ts";

@@ -1,0 +1,265 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Kvm, KvmError, PAGE_SIZE, type Vm } from "../../src/kvm/mod.ts";
+import { decodeSnapshot, encodeSnapshot, SnapshotFileError } from "../../src/machine/mod.ts";
+import { startIn } from "../../src/x86/mod.ts";
+import { kvmTest, REPEATS } from "../kvm_host.ts";
+
+/**
+ * A real-mode guest that counts itself at 0x400, prints the count and adds it to BX:
+ * what it does depends on all that a snapshot holds.
+ */
+const COUNTER = [
+  ...[0xff, 0x06, 0x00, 0x04], // inc word [0x400]
+  ...[0xa0, 0x00, 0x04], // mov al, [0x400]
+  ...[0xe6, 0xe9], // out 0xe9, al
+  ...[0x01, 0xc3], // add bx, ax
+  0xf4, // hlt
+];
+
+/** Runs a VM until it halts: the bytes it wrote to ports, its registers and a word of its memory. */
+function runToHalt(vm: Vm) {
+  const [vcpu] = vm.vcpus;
+  const output: number[] = [];
+  for (let exit = vcpu!.run(); exit.reason !== "hlt"; exit = vcpu!.run()) {
+    if (exit.reason === "io") output.push(...exit.data);
+    else throw new Error(exit.reason);
+  }
+  return { output, regs: vcpu!.getRegs(), count: vm.memory[0]!.bytes[0x400] };
+}
+
+function counterVm(kvm: Kvm, size = 0x4000): Vm {
+  const vm = kvm.createVm();
+  vm.addMemory({ size }).bytes.set(COUNTER);
+  startIn(vm, { vcpu: vm.createVcpu(), mode: "real", entry: 0, stack: 0x1000, ramSize: size });
+  return vm;
+}
+
+const descriptors = () => [...Deno.readDirSync("/proc/self/fd")].length;
+const mappings = () => Deno.readTextFileSync("/proc/self/maps").split("\n").length;
+
+kvmTest("restore() and run again gives the same registers, memory and output", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  using snapshot = vm.snapshot();
+  const first = runToHalt(vm);
+  assertEquals(first.output, [1]);
+  for (let i = 0; i < REPEATS * 10; i++) {
+    snapshot.restore();
+    assertEquals(runToHalt(vm), first);
+  }
+});
+
+kvmTest("restore() brings back what the guest wrote to any page, and leaves the others", () => {
+  using kvm = Kvm.open();
+  const size = 100 * PAGE_SIZE;
+  using vm = kvm.createVm();
+  const ram = vm.addMemory({ size });
+  ram.bytes.forEach((_, i) => ram.bytes[i] = i >> 12);
+  ram.bytes.set([0xb8, 0x34, 0x12, 0x8e, 0xd8, 0xc6, 0x06, 0x00, 0x00, 0xff, 0xf4]);
+  // mov ax, 0x1234; mov ds, ax; mov byte [0], 0xff; hlt
+  startIn(vm, { vcpu: vm.createVcpu(), mode: "real", entry: 0, stack: 0x1000, ramSize: size });
+  const before = ram.bytes.slice();
+  using snapshot = vm.snapshot();
+  assertEquals(vm.vcpus[0]!.run().reason, "hlt");
+  assertEquals(ram.bytes[0x12340], 0xff);
+  snapshot.restore();
+  assertEquals(ram.bytes, before);
+});
+
+kvmTest("restore() brings back what the host program wrote and noted", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [ram] = vm.memory;
+  using snapshot = vm.snapshot();
+  ram!.write(0x2ffe, Uint8Array.of(1, 2, 3, 4)); // across two pages
+  ram!.bytes[0x1001] = 9;
+  ram!.markWritten(0x1001, 1);
+  snapshot.restore();
+  assertEquals([...ram!.bytes.subarray(0x2ffe, 0x3002)], [0, 0, 0, 0]);
+  assertEquals(ram!.bytes[0x1001], 0);
+});
+
+kvmTest("snapshot() completes an unfinished exit first", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [vcpu] = vm.vcpus;
+  assertEquals(vcpu!.run().reason, "io"); // out 0xe9, al: not complete yet
+  using snapshot = vm.snapshot();
+  const first = runToHalt(vm);
+  assertEquals(first.output, []);
+  snapshot.restore();
+  assertEquals(runToHalt(vm), first);
+});
+
+kvmTest("restore() after an unfinished exit starts from the snapshot all the same", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  using snapshot = vm.snapshot();
+  const first = runToHalt(vm);
+  snapshot.restore();
+  assertEquals(vm.vcpus[0]!.run().reason, "io");
+  snapshot.restore();
+  assertEquals(runToHalt(vm), first);
+});
+
+kvmTest("restore() brings back FPU, debug and model-specific registers", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [vcpu] = vm.vcpus;
+  const IA32_SYSENTER_ESP = 0x175;
+  vcpu!.setMsrs([{ index: IA32_SYSENTER_ESP, data: 0x1111n }]);
+  // The XSAVE area: FCW at 0, XMM3 at 208, XSTATE_BV at 512 (Intel SDM vol. 1 §13.4).
+  const xsave = vcpu!.getXsave();
+  xsave.set([0x7f, 0x02]);
+  xsave[208] = 0x33;
+  xsave[512] = 0b11;
+  vcpu!.setXsave(xsave);
+  using snapshot = vm.snapshot();
+  vcpu!.setMsrs([{ index: IA32_SYSENTER_ESP, data: 0x2222n }]);
+  vcpu!.setXsave(xsave.with(0, 0x3f).with(208, 0x44));
+  vcpu!.setDebugregs({ ...vcpu!.getDebugregs(), db: [5n, 0n, 0n, 0n] });
+  snapshot.restore();
+  assertEquals(vcpu!.getMsrs([IA32_SYSENTER_ESP]), [0x1111n]);
+  assertEquals(vcpu!.getFpu().fcw, 0x27f);
+  assertEquals(vcpu!.getFpu().xmm[3 * 16], 0x33);
+  assertEquals(vcpu!.getDebugregs().db[0], 0n);
+});
+
+kvmTest("restore() brings back the interrupt controller and the timer", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  vm.createIrqchip();
+  vm.createPit();
+  vm.addMemory({ size: PAGE_SIZE });
+  vm.createVcpu();
+  using snapshot = vm.snapshot();
+  const master = vm.getIrqchip(0);
+  const pit = vm.getPit();
+  vm.setIrqchip({ ...master, chip: master.chip.with(2, 0xab) }); // imr
+  vm.setPit({ ...pit, channels: pit.channels.map((channel) => ({ ...channel, mode: 2 })) });
+  snapshot.restore();
+  assertEquals(vm.getIrqchip(0), master);
+  assertEquals(vm.getPit().channels.map(({ mode }) => mode), pit.channels.map(({ mode }) => mode));
+});
+
+kvmTest("clone() makes a VM in the same state, and none sees another's writes", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  using snapshot = vm.snapshot();
+  const first = runToHalt(vm);
+  using one = snapshot.clone();
+  assertEquals(runToHalt(one), first);
+  one.memory[0]!.bytes[0x1500] = 7;
+  using two = snapshot.clone();
+  assertEquals(two.memory[0]!.bytes[0x400], 0);
+  assertEquals(two.memory[0]!.bytes[0x1500], 0);
+  assertEquals(runToHalt(two), first);
+  assertEquals(vm.memory[0]!.bytes[0x1500], 0);
+  snapshot.restore(one);
+  assertEquals(one.memory[0]!.bytes[0x1500], 7, "a raw view's write is not seen");
+  assertEquals(runToHalt(one), first);
+});
+
+kvmTest("a clone has the read-only slots and the page tables of its origin", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  const size = 2 * 1024 * 1024;
+  // 64-bit: mov [0x400], rsp; hlt
+  vm.addMemory({ size }).bytes.set([0x48, 0x89, 0x24, 0x25, 0x00, 0x04, 0x00, 0x00, 0xf4]);
+  vm.addMemory({ guestAddress: 0xf000_0000, size: PAGE_SIZE, readOnly: true }).bytes[0] = 0x5a;
+  startIn(vm, { vcpu: vm.createVcpu(), mode: "long", entry: 0, stack: 0x1234, ramSize: size });
+  using snapshot = vm.snapshot();
+  using clone = snapshot.clone();
+  vm.close();
+  assertEquals(clone.vcpus[0]!.run().reason, "hlt");
+  assertEquals([...clone.memory[0]!.bytes.subarray(0x400, 0x402)], [0x34, 0x12]);
+  assertEquals(clone.memory.map(({ readOnly }) => readOnly), [false, true, false]);
+  assertEquals(clone.memory[1]!.bytes[0], 0x5a);
+});
+
+kvmTest("snapshots, clones and their VMs leak neither descriptors nor mappings", () => {
+  using kvm = Kvm.open();
+  const once = () => {
+    using vm = counterVm(kvm);
+    using snapshot = vm.snapshot();
+    using clone = snapshot.clone();
+    runToHalt(clone);
+    snapshot.close();
+    runToHalt(vm);
+  };
+  once();
+  const [files, maps] = [descriptors(), mappings()];
+  for (let i = 0; i < REPEATS / 10; i++) once();
+  assertEquals(descriptors(), files);
+  assert(mappings() <= maps + 2, `${mappings()} mappings, ${maps} before`);
+});
+
+kvmTest("restore() refuses a VM whose slots have changed, and a closed one", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  using snapshot = vm.snapshot();
+  const more = vm.addMemory({ guestAddress: 0x10_0000, size: PAGE_SIZE });
+  assertThrows(() => snapshot.restore(), TypeError, "slots");
+  more.remove();
+  snapshot.restore();
+  vm.close();
+  assertThrows(() => snapshot.restore(), TypeError);
+});
+
+kvmTest("a snapshot survives being written to a file and read back", async () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  vm.memory[0]!.bytes[0x3fff] = 0xee;
+  let file;
+  {
+    using snapshot = vm.snapshot();
+    file = await encodeSnapshot(snapshot);
+  }
+  const first = runToHalt(vm);
+  using loaded = await decodeSnapshot(kvm, file);
+  assertThrows(() => loaded.restore(), TypeError, "clones only");
+  using clone = loaded.clone();
+  assertEquals(clone.memory[0]!.bytes[0x3fff], 0xee);
+  assertEquals(runToHalt(clone), first);
+  loaded.restore(clone);
+  assertEquals(runToHalt(clone), first);
+});
+
+kvmTest(
+  "decodeSnapshot() refuses every damaged, truncated or foreign file and leaks nothing",
+  async () => {
+    using kvm = Kvm.open();
+    using vm = counterVm(kvm);
+    using snapshot = vm.snapshot();
+    const file = await encodeSnapshot(snapshot);
+    (await decodeSnapshot(kvm, file)).close();
+    const files = descriptors();
+    const refused = async (bytes: Uint8Array<ArrayBuffer>) => {
+      await assertRejects(() => decodeSnapshot(kvm, bytes), SnapshotFileError, "Cannot load");
+    };
+    for (let length = 0; length < file.length; length += 97) await refused(file.slice(0, length));
+    for (let at = 0; at < file.length; at += 101) {
+      const damaged = file.slice();
+      damaged[at]! ^= 0x10;
+      await refused(damaged);
+    }
+    await refused(new TextEncoder().encode("#!/bin/sh\necho hello\n".repeat(20)));
+    assertEquals(descriptors(), files);
+  },
+);
+
+kvmTest(
+  "decodeSnapshot() refuses a state that KVM refuses, and closes what it had made",
+  async () => {
+    using kvm = Kvm.open();
+    using vm = counterVm(kvm);
+    using snapshot = vm.snapshot();
+    // A vCPU's number that no KVM takes.
+    snapshot.machine.vcpus.forEach((vcpu) => Object.assign(vcpu, { id: 0x7fff_ffff }));
+    const file = await encodeSnapshot(snapshot);
+    const [files, maps] = [descriptors(), mappings()];
+    await assertRejects(() => decodeSnapshot(kvm, file), KvmError, "KVM_CREATE_VCPU");
+    assertEquals(descriptors(), files);
+    assert(mappings() <= maps + 2);
+  },
+);
