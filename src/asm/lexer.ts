@@ -241,7 +241,7 @@ export class Lexer {
     this.kind = "number";
     const value = parseInteger(this.text);
     if (value === undefined) throw this.error(`${this.written()} is not a number`);
-    this.value = value;
+    this.value = BigInt.asUintN(64, value);
   }
 
   #string(at: number, quote: number): void {
@@ -293,7 +293,7 @@ const bases: Readonly<Record<string, number>> = {
  * An integer in any of NASM's formats: `0x1F`, `0h1F`, `1Fh`, `$1F`, `101b`, `0b101`, `17o`, `17q`,
  * `0d10`, `10d`, underscores anywhere.
  *
- * @returns The value modulo 2^64, or undefined if the text is not a number.
+ * @returns The value, as large as it is, or undefined if the text is not a number.
  */
 export function parseInteger(written: string): bigint | undefined {
   if (written.length < 16) {
@@ -326,9 +326,9 @@ export function parseInteger(written: string): bigint | undefined {
   text = text.replaceAll("_", "");
   if (![...text].every((digit) => parseInt(digit, 36) < base)) return undefined;
   if (text === "") return 0n;
-  if (base === 10) return BigInt.asUintN(64, BigInt(text));
-  if (base === 8) return BigInt.asUintN(64, BigInt("0o" + text));
-  return BigInt.asUintN(64, BigInt((base === 16 ? "0x" : "0b") + text));
+  if (base === 10) return BigInt(text);
+  if (base === 8) return BigInt("0o" + text);
+  return BigInt((base === 16 ? "0x" : "0b") + text);
 }
 
 /** The value of plain decimal digits, the common case; −1 if there is anything else. */

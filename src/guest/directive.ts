@@ -1,5 +1,13 @@
-import { findRegister, type Mode, modes, type Register, registerNames } from "../x86/mod.ts";
 import {
+  findRegister,
+  type Mode,
+  modes,
+  PAGE_TABLES_ADDRESS,
+  type Register,
+  registerNames,
+} from "../x86/mod.ts";
+import {
+  checkAddress,
   type Expectation,
   parseExpectation,
   parseFitting,
@@ -64,20 +72,33 @@ export function parseDirectives(
   for (const [i, text] of source.split("\n").entries()) {
     const found = DIRECTIVE.exec(text);
     if (found === null) continue;
-    const [all, name, colon] = found;
+    const [all, name = "", colon] = found;
     const at = { file: options.name, line: i + 1, text };
-    if (colon !== ":") {
+    if (name === "" || colon !== ":") {
       throw new Scanner({ ...at, start: text.indexOf(";!") }).error(
         "A directive is written ;! NAME: VALUE",
       );
     }
-    applyDirective(settings, name!, {
+    applyDirective(settings, name, {
       at: { ...at, start: all.length },
       symbols: options.symbols,
-      nameStart: text.indexOf(name!),
+      nameStart: text.indexOf(name),
     });
   }
   return settings;
+}
+
+/** The last directive in `source` that one of `names` is: where its value stands. */
+export function findDirective(
+  source: string,
+  options: { file: string; names: readonly string[] },
+): Located | undefined {
+  const { file, names } = options;
+  return source.split("\n")
+    .map((text, i) => ({ text, line: i + 1, found: DIRECTIVE.exec(text) }))
+    .filter(({ found }) => found !== null && names.includes(found[1]!))
+    .map(({ text, line, found }) => ({ file, line, text, start: found![0].length }))
+    .at(-1);
 }
 
 /**
@@ -150,12 +171,9 @@ const directives: Record<string, (settings: Settings, context: Context) => void>
 
 function parseAddress({ scanner, symbols }: Context): number {
   const start = scanner.position;
-  const value = parseNumberOrLabel(scanner, symbols);
-  if (value < 0n || value >= 1n << 52n) {
-    throw scanner.error("An address is between 0 and 2^52 - 1 (Intel SDM vol. 3A §4.1.4)", start);
-  }
+  const value = checkAddress(scanner, parseNumberOrLabel(scanner, symbols), start);
   scanner.end();
-  return Number(value);
+  return value;
 }
 
 function parseRegisterValue(scanner: Scanner): { register: Register; value: bigint } {
@@ -166,7 +184,8 @@ function parseRegisterValue(scanner: Scanner): { register: Register; value: bigi
     throw scanner.unknownName(`There is no register "${name}"`, { start, known: registerNames() });
   }
   if (!scanner.take("=")) throw scanner.unexpected("expected =");
-  return { register, value: parseFitting(scanner, register.bits) };
+  const value = BigInt.asUintN(register.bits, parseFitting(scanner, register.bits));
+  return { register, value };
 }
 
 /** A number with a unit behind it, which the scanner's tokens would tear apart: `500ms`, `4M`. */
@@ -182,7 +201,8 @@ function parseQuantity(
 }
 
 const PAGE_SIZE = 4096;
-const MAX_RAM = 2 ** 40;
+/** Above lie the page tables, the interrupt controllers and KVM's own pages. */
+const MAX_RAM = PAGE_TABLES_ADDRESS;
 
 function parseSize(scanner: Scanner, at: Located): number {
   const units = { "": 1, b: 1, k: 2 ** 10, kib: 2 ** 10, m: 2 ** 20, mib: 2 ** 20, g: 2 ** 30 };
@@ -193,7 +213,7 @@ function parseSize(scanner: Scanner, at: Located): number {
   if (size <= 0 || size % PAGE_SIZE !== 0) {
     throw scanner.error(`The size of RAM is a positive multiple of ${PAGE_SIZE} bytes`);
   }
-  if (size > MAX_RAM) throw scanner.error("The size of RAM is at most 1024G");
+  if (size > MAX_RAM) throw scanner.error(`The size of RAM is at most ${MAX_RAM / 2 ** 20}M`);
   return size;
 }
 

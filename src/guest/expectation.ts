@@ -121,7 +121,9 @@ function parseMemoryBytes(scanner: Scanner, symbols: ReadonlyMap<string, bigint>
   if (!scanner.isString) {
     throw scanner.unexpected("expected a string: a number takes byte, word, dword or qword");
   }
+  const start = scanner.position;
   const expected = scanner.bytes("a string");
+  if (expected.length === 0) throw scanner.error("An empty string is found everywhere", start);
   const place = `[${address.text}]`;
   return {
     subject: "memory",
@@ -151,7 +153,7 @@ function parseOutput(scanner: Scanner): Check {
 function parseExit(scanner: Scanner): Check {
   const isEqual = parseEquality(scanner);
   const reason = scanner.oneOf(["hlt", "shutdown", "status"], "the exit");
-  const status = reason === "status" ? Number(scanner.number("a status")) : 0;
+  const status = reason === "status" ? parseStatus(scanner) : 0;
   return {
     subject: "exit",
     check({ ending }) {
@@ -162,11 +164,22 @@ function parseExit(scanner: Scanner): Check {
   };
 }
 
+/** A status is what the guest writes to a port: up to 32 bits. */
+function parseStatus(scanner: Scanner): number {
+  const start = scanner.position;
+  const status = scanner.number("a status");
+  if (status < 0n || status >= 1n << 32n) {
+    throw scanner.error("A status is between 0 and 2^32 - 1", start);
+  }
+  return Number(status);
+}
+
 function parseAddress(
   scanner: Scanner,
   symbols: ReadonlyMap<string, bigint>,
 ): { value: number; text: string } {
   if (!scanner.take("[")) throw scanner.unexpected("expected an address in brackets");
+  const start = scanner.position;
   let value = 0n;
   let text = "";
   for (let sign = "+"; sign !== "";) {
@@ -176,7 +189,15 @@ function parseAddress(
     sign = scanner.take("+") ? "+" : scanner.take("-") ? "-" : "";
   }
   if (!scanner.take("]")) throw scanner.unexpected("expected ]");
-  return { value: Number(value), text };
+  return { value: checkAddress(scanner, value, start), text };
+}
+
+/** Physical addresses have up to 52 bits. */
+export function checkAddress(scanner: Scanner, value: bigint, start: number): number {
+  if (value < 0n || value >= 1n << 52n) {
+    throw scanner.error("An address is between 0 and 2^52 - 1 (Intel SDM vol. 3A §4.1.4)", start);
+  }
+  return Number(value);
 }
 
 function parseTerm(
@@ -187,7 +208,7 @@ function parseTerm(
   return { value: parseNumberOrLabel(scanner, symbols), text };
 }
 
-/** Reads a number, or a name that `symbols` knows. */
+/** Reads a number that is not negative, or a name that `symbols` knows. */
 export function parseNumberOrLabel(
   scanner: Scanner,
   symbols: ReadonlyMap<string, bigint>,
@@ -202,6 +223,7 @@ export function parseNumberOrLabel(
       known: [...symbols.keys()],
     });
   }
+  if (scanner.peek === "-") throw scanner.unexpected("expected an address or a label");
   return scanner.number("an address or a label");
 }
 
@@ -211,36 +233,51 @@ function parseEquality(scanner: Scanner): boolean {
   throw scanner.unexpected("expected = or !=");
 }
 
-/** Reads a comparison with a value of `bits` bits: what it tells of a value that was found. */
+/**
+ * Reads a comparison with a value of `bits` bits: what it tells of a value that was found. A
+ * negative number makes it a comparison of signed values.
+ */
 function parseComparison(scanner: Scanner, bits: number): (found: bigint) => boolean {
   const operator = ["=", "!=", "<=", ">=", "<", ">"].find((sign) => scanner.take(sign));
   if (operator === undefined) throw scanner.unexpected("expected =, !=, <, >, <= or >=");
   const value = parseFitting(scanner, bits);
+  if (operator === "=" && scanner.take("..")) return parseRange(scanner, { first: value, bits });
+  const read = value < 0n ? BigInt.asIntN : BigInt.asUintN;
   switch (operator) {
     case "!=":
-      return (found) => found !== value;
+      return (found) => read(bits, found) !== value;
     case "<":
-      return (found) => found < value;
+      return (found) => read(bits, found) < value;
     case ">":
-      return (found) => found > value;
+      return (found) => read(bits, found) > value;
     case "<=":
-      return (found) => found <= value;
+      return (found) => read(bits, found) <= value;
     case ">=":
-      return (found) => found >= value;
+      return (found) => read(bits, found) >= value;
+    default:
+      return (found) => read(bits, found) === value;
   }
-  if (!scanner.take("..")) return (found) => found === value;
-  const last = parseFitting(scanner, bits);
-  return (found) => value <= found && found <= last;
 }
 
-/** Reads a number that fits into `bits` bits, signed or unsigned; unsigned, modulo 2^bits. */
+function parseRange(
+  scanner: Scanner,
+  { first, bits }: { first: bigint; bits: number },
+): (found: bigint) => boolean {
+  const start = scanner.position;
+  const last = parseFitting(scanner, bits);
+  if (last < first) throw scanner.error("The range ends before it begins", start);
+  // Counted from its first value on, a range from a negative value to a positive one is one piece.
+  return (found) => BigInt.asUintN(bits, found - first) <= last - first;
+}
+
+/** Reads a number that fits into `bits` bits, signed or unsigned. */
 export function parseFitting(scanner: Scanner, bits: number): bigint {
   const start = scanner.position;
   const value = scanner.number("a value");
   if (value >= 1n << BigInt(bits) || value < -(1n << BigInt(bits - 1))) {
     throw scanner.error(`The value does not fit into ${bits} bit${bits === 1 ? "" : "s"}`, start);
   }
-  return BigInt.asUintN(bits, value);
+  return value;
 }
 
 /** `42 (0x2a)` */

@@ -1,6 +1,8 @@
-import { assemble, type ListingRow } from "../asm/mod.ts";
-import { parseDirectives, type Settings } from "./directive.ts";
+import { assemble, type AssemblyError, type ListingRow } from "../asm/mod.ts";
+import { modes } from "../x86/mod.ts";
+import { findDirective, parseDirectives, type Settings } from "./directive.ts";
 import { parseExpectation } from "./expectation.ts";
+import { Scanner } from "./scanner.ts";
 
 /** A guest program: what is copied into RAM, where it starts, and what it must prove. */
 export interface Program {
@@ -53,15 +55,50 @@ export function loadSource(source: string, name: string): Program {
     const text = "exit = hlt";
     settings.expect.push(parseExpectation({ file: name, line: 0, text, start: 0 }, symbols));
   }
-  const load = settings.load ?? origin;
-  return {
-    name,
-    image: bytes,
-    load,
-    entry: settings.entry ?? load,
-    stack: settings.stack ?? (settings.mode === "real" ? REAL_MODE_STACK : settings.ram),
-    settings,
-    symbols,
-    listing,
-  };
+  const { mode, ram, load = origin, entry = load } = settings;
+  const { stack = mode === "real" ? Math.min(REAL_MODE_STACK, ram) : ram } = settings;
+  const program = { name, image: bytes, load, entry, stack, settings, symbols, listing };
+  const misfit = findMisfit(program);
+  if (misfit !== undefined) throw misplaced(source, { name, ...misfit });
+  return program;
+}
+
+/** Why a program cannot start as its directives say, and the directives that decide it. */
+function findMisfit(program: Program): { reason: string; names: string[] } | undefined {
+  const { image, load, entry, stack, settings: { mode, ram } } = program;
+  const { description, maxEntry, maxStack } = modes[mode];
+  if (load + image.length > ram) {
+    const size = `${image.length} byte${image.length === 1 ? "" : "s"}`;
+    const reason = `An image of ${size} at ${hex(load)} does not fit into ${ram / 1024}K of RAM`;
+    return { reason, names: ["load", "ram"] };
+  }
+  if (entry >= ram) {
+    const reason = `The entry point ${hex(entry)} is not in the ${ram / 1024}K of RAM`;
+    return { reason, names: ["entry"] };
+  }
+  if (entry > maxEntry) {
+    const reason = `The entry point ${hex(entry)} is out of reach: ` +
+      `${description} can start at addresses up to ${hex(maxEntry)}`;
+    return { reason, names: ["entry", "load"] };
+  }
+  if (stack > maxStack) {
+    const reason = `The stack pointer ${hex(stack)} does not fit: ` +
+      `in ${description} it is at most ${hex(maxStack)}`;
+    return { reason, names: ["stack"] };
+  }
+  return undefined;
+}
+
+/** The error at the directive that decides, or at the first line where there is none. */
+function misplaced(
+  source: string,
+  { name: file, names, reason }: { name: string; names: string[]; reason: string },
+): AssemblyError {
+  const text = source.split("\n", 1)[0]!;
+  const at = findDirective(source, { file, names }) ?? { file, line: 1, text, start: 0 };
+  return new Scanner(at).error(reason);
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
 }

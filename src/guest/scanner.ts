@@ -19,8 +19,9 @@ interface Token {
   readonly end: number;
 }
 
+/** A name may begin with two dots, as NASM's `..@x` does; before anything else they are a range. */
 const TOKEN =
-  /\s*(?:([\d$][\w$]*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)|([A-Za-z_.?@][\w.?@$#~]*)|(\.\.|!=|<=|>=|[=<>[\]+,:-])|(\S))/y;
+  /\s*(?:(\$?\d\w*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)|((?!\.\.(?:[^@A-Za-z_?]|$))[A-Za-z_.?@][\w.?@$#~]*)|(\.\.|!=|<=|>=|[=<>[\]+,:-])|(\S))/y;
 
 /** A name in a directive that means nothing there; `known` are the names that would. */
 export class UnknownNameError extends AssemblyError {
@@ -78,7 +79,7 @@ export class Scanner {
   oneOf<const W extends string>(words: readonly W[], what: string): W {
     const word = words.find((word) => this.take(word));
     if (word !== undefined) return word;
-    const reason = `${what} is one of ${words.join(", ")}`;
+    const reason = `${capitalized(what)} is one of ${words.join(", ")}`;
     if (this.#next.kind !== "name") throw this.unexpected(reason);
     throw this.unknownName(`${reason}, not "${this.peek}"`, { known: words });
   }
@@ -91,12 +92,9 @@ export class Scanner {
 
   /** Reads a number, a minus sign before it allowed, or a character constant. */
   number(what: string): bigint {
-    if (this.take("-")) return -this.number(what);
-    if (this.#next.kind === "string") return this.#character();
-    const value = this.#next.kind === "number" ? parseInteger(this.#next.text) : undefined;
-    if (value === undefined) throw this.unexpected(`expected ${what}`);
-    this.#advance();
-    return value;
+    const isNegative = this.take("-");
+    const value = this.#next.kind === "string" ? this.#character() : this.#integer(what);
+    return isNegative ? -value : value;
   }
 
   /** Whether the next token is a quoted string. */
@@ -119,7 +117,7 @@ export class Scanner {
   /** An error that points at the next token. */
   unexpected(reason: string): AssemblyError {
     const found = this.atEnd ? "the end of the line" : `"${this.#next.text}"`;
-    return this.error(`${reason[0]!.toUpperCase()}${reason.slice(1)}, not ${found}`);
+    return this.error(`${capitalized(reason)}, not ${found}`);
   }
 
   /** An error that points at the next token, or at the one that starts at `start`. */
@@ -146,6 +144,13 @@ export class Scanner {
   /** Where the next token starts, for {@linkcode Scanner.error}. */
   get position(): number {
     return this.#next.start;
+  }
+
+  #integer(what: string): bigint {
+    const value = this.#next.kind === "number" ? parseInteger(this.#next.text) : undefined;
+    if (value === undefined) throw this.unexpected(`expected ${what}`);
+    this.#advance();
+    return value;
   }
 
   #character(): bigint {
@@ -175,4 +180,8 @@ export class Scanner {
     const kind = number ? "number" : string ? "string" : name ? "name" : "sign";
     return { kind, text, start: TOKEN.lastIndex - text.length, end: TOKEN.lastIndex };
   }
+}
+
+function capitalized(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
 }

@@ -12,14 +12,43 @@ export interface ModeProperties {
   paging: "none" | "32-bit" | "4-level";
   /** In a few words, for people. */
   description: string;
+  /** The highest address at which a guest can start. */
+  maxEntry: number;
+  /** The highest stack pointer. */
+  maxStack: number;
 }
 
 /** The modes, in the order in which a PC goes through them. */
 export const modes: Readonly<Record<Mode, ModeProperties>> = {
-  real: { bits: 16, paging: "none", description: "16-bit real mode" },
-  protected: { bits: 32, paging: "none", description: "32-bit protected mode" },
-  paged: { bits: 32, paging: "32-bit", description: "32-bit protected mode with paging" },
-  long: { bits: 64, paging: "4-level", description: "64-bit long mode" },
+  real: {
+    bits: 16,
+    paging: "none",
+    description: "16-bit real mode",
+    maxEntry: 0xf_ffff,
+    maxStack: 0xffff,
+  },
+  protected: {
+    bits: 32,
+    paging: "none",
+    description: "32-bit protected mode",
+    maxEntry: 0xffff_ffff,
+    maxStack: 0xffff_ffff,
+  },
+  paged: {
+    bits: 32,
+    paging: "32-bit",
+    description: "32-bit protected mode with paging",
+    maxEntry: 0xffff_ffff,
+    maxStack: 0xffff_ffff,
+  },
+  long: {
+    bits: 64,
+    paging: "4-level",
+    description: "64-bit long mode",
+    // The tables map 512 GiB.
+    maxEntry: 0x7f_ffff_ffff,
+    maxStack: 0x80_0000_0000,
+  },
 };
 
 // CR0 (Intel SDM vol. 3A §2.5).
@@ -55,7 +84,7 @@ export interface StartOptions {
    * address >> 4 and IP = address & 15.
    */
   entry: number;
-  /** The stack pointer. */
+  /** The stack pointer; in real mode up to 0xffff, in the 32-bit modes up to 0xffffffff. */
   stack: number;
   /** How many bytes of RAM the page tables map, from address 0. */
   ramSize: number;
@@ -68,15 +97,13 @@ export interface StartOptions {
  *
  * @param vm The vCPU's VM; the paged modes get a memory slot with page tables.
  * @param options The mode and the place to start.
- * @throws {RangeError} When the mode cannot reach the entry point or map the RAM.
+ * @throws {RangeError} When the mode cannot reach the entry point or the stack, or map the RAM.
  */
 export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode }): void {
   const { vcpu, mode, entry, stack, ramSize } = options;
-  if (mode === "real" && entry > 0xf_ffff) {
-    throw new RangeError(
-      `Cannot start in real mode at 0x${entry.toString(16)}: it reaches 0xfffff`,
-    );
-  }
+  const { description, maxEntry, maxStack } = modes[mode];
+  checkReach(entry, { what: `start in ${description} at`, most: maxEntry });
+  checkReach(stack, { what: `put the stack of ${description} at`, most: maxStack });
   const tables = identityMap(mode, { at: PAGE_TABLES_ADDRESS, size: ramSize });
   if (tables.length > 0) {
     vm.addMemory({ guestAddress: PAGE_TABLES_ADDRESS, size: tables.length }).bytes.set(tables);
@@ -93,7 +120,7 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
     gs: data,
     ss: data,
     gdt: { base: 0n, limit: 0 },
-    // The reset value: in real mode the interrupt vectors lie at address 0 (SDM vol. 3A §9.1.4).
+    // In real mode 256 interrupt vectors of 4 bytes lie at address 0 (Intel SDM vol. 3A §20.1.4).
     idt: { base: 0n, limit: mode === "real" ? 0x3ff : 0 },
     cr0: CR0_ET | (mode === "real" ? 0n : CR0_PE | CR0_NE) | (paging === "none" ? 0n : CR0_PG),
     cr3: paging === "none" ? 0n : BigInt(PAGE_TABLES_ADDRESS),
@@ -120,6 +147,12 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
     rip: BigInt(ip),
     rflags: RFLAGS_CLEAR,
   });
+}
+
+function checkReach(address: number, { what, most }: { what: string; most: number }): void {
+  if (Number.isInteger(address) && address >= 0 && address <= most) return;
+  const limit = `an address is between 0 and 0x${most.toString(16)}`;
+  throw new RangeError(`Cannot ${what} 0x${address.toString(16)}: ${limit}`);
 }
 
 interface StartSegments {

@@ -1,0 +1,220 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { AssemblyError } from "../../src/asm/mod.ts";
+import {
+  applyDirective,
+  defaultSettings,
+  parseDirectives,
+  type Settings,
+  UnknownNameError,
+} from "../../src/guest/mod.ts";
+
+const symbols = new Map([["start", 0x7c00n], ["end", 0x7e00n], ["below", -1n]]);
+
+function parse(source: string): Settings {
+  return parseDirectives(source, { name: "guest.asm", symbols });
+}
+
+/** The settings that differ from the default. */
+function changed(source: string): Partial<Settings> {
+  const defaults = Object.entries(defaultSettings());
+  const settings = parse(source);
+  return Object.fromEntries(
+    defaults.map(([name]) => [name, settings[name as keyof Settings]] as const)
+      .filter(([name, value], i) =>
+        name !== "set" && name !== "expect" && value !== defaults[i]![1]
+      ),
+  );
+}
+
+function assertErrors(errors: Record<string, [column: number, length: number, reason: string]>) {
+  for (const [text, [column, length, reason]] of Object.entries(errors)) {
+    const { message } = assertThrows(() => parse(`nop\n${text}\nhlt`), AssemblyError, "", text);
+    const mark = `${" ".repeat(column - 1)}^${"~".repeat(length - 1)}`;
+    assertEquals(message, `guest.asm:2:${column}: ${reason}\n  ${text}\n  ${mark}`);
+  }
+}
+
+Deno.test("parseDirectives() gives the defaults for a source that says nothing", () => {
+  assertEquals(parse("; expect: ax = 1\n;? mode: long\n  nop ;! mode: long\n"), {
+    mode: "real",
+    ram: 0x20_0000,
+    load: undefined,
+    entry: undefined,
+    stack: undefined,
+    set: [],
+    irqchip: false,
+    io: "stop",
+    expect: [],
+    timeout: 5000,
+  });
+});
+
+Deno.test("parseDirectives() reads each directive", () => {
+  assertEquals(
+    changed(`
+      ;! mode: long
+      ;! ram: 4M
+      ;! load: 0x7c00
+      ;! entry: start
+      ;! stack: end
+      ;! irqchip: yes
+      ;! io: log
+      ;! timeout: 500ms`),
+    {
+      mode: "long",
+      ram: 0x40_0000,
+      load: 0x7c00,
+      entry: 0x7c00,
+      stack: 0x7e00,
+      irqchip: true,
+      io: "log",
+      timeout: 500,
+    },
+  );
+});
+
+Deno.test("parseDirectives() takes directives with any blanks, and lines that end in CR LF", () => {
+  for (const text of [";!mode:long", "\t;!  mode :  long  ", ";! mode: LONG", ";! mode: long\r"]) {
+    assertEquals(changed(text), { mode: "long" }, JSON.stringify(text));
+  }
+});
+
+Deno.test("parseDirectives() lets the last of several directives count", () => {
+  assertEquals(changed(";! mode: long\n;! mode: paged"), { mode: "paged" });
+});
+
+Deno.test("parseDirectives() reads every mode and every way to answer", () => {
+  for (const mode of ["real", "protected", "paged", "long"] as const) {
+    assertEquals(parse(`;! mode: ${mode}`).mode, mode);
+  }
+  for (const io of ["stop", "log", "ignore"] as const) assertEquals(parse(`;! io: ${io}`).io, io);
+  assertEquals(parse(";! irqchip: no").irqchip, false);
+});
+
+Deno.test("parseDirectives() reads sizes of RAM in bytes and with units", () => {
+  const sizes: Record<string, number> = {
+    "4096": 4096,
+    "0x10000": 0x1_0000,
+    "4K": 0x1000,
+    "64k": 0x1_0000,
+    "64KiB": 0x1_0000,
+    "1.5M": 0x18_0000,
+    "2MiB": 0x20_0000,
+    "1G": 0x4000_0000,
+    "1 GiB": 0x4000_0000,
+    "8192B": 8192,
+    "4048M": 0xfd00_0000,
+  };
+  for (const [text, size] of Object.entries(sizes)) {
+    assertEquals(parse(`;! ram: ${text}`).ram, size, text);
+  }
+});
+
+Deno.test("parseDirectives() reads durations in milliseconds, seconds and minutes", () => {
+  const durations: Record<string, number> = {
+    "1ms": 1,
+    "0.5s": 500,
+    "2 s": 2000,
+    "1m": 60_000,
+    "10S": 10_000,
+  };
+  for (const [text, duration] of Object.entries(durations)) {
+    assertEquals(parse(`;! timeout: ${text}`).timeout, duration, text);
+  }
+});
+
+Deno.test("parseDirectives() reads registers to set, a negative value modulo their width", () => {
+  const { set } = parse(
+    ";! set: bx = 3, CX=0x4\n;! set: al = -1, rdx = 0xffffffffffffffff, cf = 1",
+  );
+  assertEquals(set.map(({ register: { name }, value }) => [name, value]), [
+    ["bx", 3n],
+    ["cx", 4n],
+    ["al", 0xffn],
+    ["rdx", 0xffff_ffff_ffff_ffffn],
+    ["cf", 1n],
+  ]);
+});
+
+Deno.test("parseDirectives() gathers expectations in their order", () => {
+  const { expect } = parse(
+    ';! expect: ax = 1  \n;! expect: output = "a;! b"\n;! expect: exit = hlt',
+  );
+  assertEquals(expect.map(({ text }) => text), ["ax = 1", 'output = "a;! b"', "exit = hlt"]);
+});
+
+Deno.test("parseDirectives() points at a line that is no directive", () => {
+  const reason = "A directive is written ;! NAME: VALUE";
+  assertErrors({
+    ";!": [1, 1, reason],
+    ";! mode": [1, 1, reason],
+    "  ;! mode long": [3, 1, reason],
+    ";! : long": [1, 1, reason],
+    ";! mode = long": [1, 1, reason],
+    ";! mood: long": [4, 4, 'There is no directive "mood"'],
+    ";! Mode: long": [4, 4, 'There is no directive "Mode"'],
+    ";! constructor: 1": [4, 11, 'There is no directive "constructor"'],
+  });
+});
+
+Deno.test("parseDirectives() points at a value that is wrong", () => {
+  const size = "A size is a number of bytes, or with a unit: 4096, 64K, 4M, 1G";
+  const multiple = "The size of RAM is a positive multiple of 4096 bytes";
+  const duration = "A duration is a positive number with a unit: 500ms, 5s, 1m";
+  const address = "An address is between 0 and 2^52 - 1 (Intel SDM vol. 3A §4.1.4)";
+  assertErrors({
+    ";! mode:": [9, 1, "The mode is one of real, protected, paged, long, not the end of the line"],
+    ";! mode: lang": [10, 4, 'The mode is one of real, protected, paged, long, not "lang"'],
+    ";! mode: 64": [10, 2, 'The mode is one of real, protected, paged, long, not "64"'],
+    ";! mode: long mode": [15, 4, 'Expected nothing more, not "mode"'],
+    ";! mode: long ; why": [15, 1, 'Expected nothing more, not ";"'],
+    ";! ram:": [8, 1, size],
+    ";! ram: lots": [9, 4, size],
+    ";! ram: 4T": [9, 2, size],
+    ";! ram: -4096": [9, 1, size],
+    ";! ram: 0": [9, 1, multiple],
+    ";! ram: 4095": [9, 4, multiple],
+    ";! ram: 1K": [9, 2, multiple],
+    ";! ram: 4049M": [9, 5, "The size of RAM is at most 4048M"],
+    ";! load:": [9, 1, "Expected an address or a label, not the end of the line"],
+    ";! load: -1": [10, 1, 'Expected an address or a label, not "-"'],
+    ";! load: 0x10000000000000": [10, 16, address],
+    ";! load: below": [10, 5, address],
+    ";! entry: strat": [11, 5, 'The guest has no label "strat"'],
+    ";! entry: start + 1": [17, 1, 'Expected nothing more, not "+"'],
+    ";! stack: 0x7000 0": [18, 1, 'Expected nothing more, not "0"'],
+    ";! set:": [8, 1, "Expected a register, not the end of the line"],
+    ";! set: ax": [11, 1, "Expected =, not the end of the line"],
+    ";! set: xa = 1": [9, 2, 'There is no register "xa"'],
+    ";! set: al = 256": [14, 3, "The value does not fit into 8 bits"],
+    ";! set: al = -129": [14, 1, "The value does not fit into 8 bits"],
+    ";! set: al = 1 ah = 2": [16, 2, 'Expected nothing more, not "ah"'],
+    ";! set: al = 1,": [16, 1, "Expected a register, not the end of the line"],
+    ";! irqchip: on": [13, 2, 'Irqchip is one of yes, no, not "on"'],
+    ";! io: skip": [8, 4, 'Io is one of stop, log, ignore, not "skip"'],
+    ";! expect: ax": [14, 1, "Expected =, !=, <, >, <= or >=, not the end of the line"],
+    ";! timeout: 5": [13, 1, duration],
+    ";! timeout: 0s": [13, 2, duration],
+    ";! timeout: -1s": [13, 1, duration],
+    ";! timeout: 5h": [13, 2, duration],
+    ";! timeout:": [12, 1, duration],
+  });
+});
+
+Deno.test("parseDirectives() keeps a tab before its mark", () => {
+  const error = assertThrows(() => parse("\t;!\tmode:\tlang"), AssemblyError);
+  assertEquals(error.message.split("\n").at(-1), "  \t  \t     \t^~~~");
+});
+
+Deno.test("applyDirective() changes settings as a directive from elsewhere says", () => {
+  const settings = defaultSettings();
+  const at = { file: "--ram", line: 1, text: "4M", start: 0 };
+  applyDirective(settings, "ram", { at, symbols });
+  assertEquals(settings.ram, 0x40_0000);
+  const error = assertThrows(
+    () => applyDirective(settings, "rom", { at, symbols }),
+    UnknownNameError,
+    'There is no directive "rom"',
+  );
+  assertEquals(error.known.includes("ram"), true);
+});
