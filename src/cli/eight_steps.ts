@@ -1,5 +1,6 @@
 import type { Outcome, Program, Verdict } from "../guest/mod.ts";
 import { type Exit, Kvm } from "../kvm/mod.ts";
+import { describeExit } from "../machine/describe_exit.ts";
 import { modes, startIn } from "../x86/mod.ts";
 
 /** The port of the debug console that Bochs and QEMU have too. */
@@ -27,16 +28,16 @@ export class GuestFailure extends Error {
   /** The exit that ended it. */
   readonly exit: Exit;
 
+  /** @param exit What it did. */
   constructor(exit: Exit) {
-    const { reason, ...details } = exit;
-    const words = Object.entries(details).map(([name, value]) => `${name} ${value}`);
-    super([`The guest failed: ${reason}`, ...words].join(", "));
+    super(`The guest failed: ${describeExit(exit)}`);
     this.exit = exit;
   }
 }
 
 /**
  * The minimal KVM host, in its eight steps: runs a guest until it halts and checks what it proved.
+ * It has no devices but the debug console, no deadline, and starts the guest with clear registers.
  *
  * @throws {KvmError} When this host cannot do a step.
  * @throws {GuestFailure} When the guest ends in any other way than HLT.

@@ -14,4 +14,6 @@ export const exitCode = {
   deadline: 124,
   /** Ctrl-C. */
   interrupted: 130,
+  /** Nobody reads the output any more, as behind `| head`: what SIGPIPE would have given. */
+  unread: 141,
 } as const;

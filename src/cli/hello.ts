@@ -7,7 +7,7 @@ import { type Mode, modes } from "../x86/mod.ts";
 import { eightSteps, GuestFailure, type Observer } from "./eight_steps.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
-import { type Style, terminalStyle } from "./style.ts";
+import { type Style, terminalStyle, write } from "./output.ts";
 
 const sources: Record<Mode, string> = {
   real: realSource,
@@ -17,41 +17,47 @@ const sources: Record<Mode, string> = {
 };
 
 /** `hello`: the example. */
-export const hello: Command = {
-  help: `Run the example guest in a virtual machine, step by step, and prove its result.
+export const hello: Command = helloWith(sources);
+
+/** `hello` with other guests than those that come with it. */
+export function helloWith(sources: Readonly<Record<Mode, string>>): Command {
+  return {
+    help: `Run the example guest in a virtual machine, step by step, and prove its result.
 
 Usage: deno run --allow-ffi main.ts [hello] [OPTION…]
 
 Options:
   --mode MODE  the CPU mode: real (default), protected, paged, long, or all of them
-  --json       print one JSON document instead
+  --json       print one JSON document instead; with --mode all, an array
   --quiet      print the verdict alone
   --help       this
 
 Exit codes: 0 proved; 1 an expectation failed; 2 bad usage; 3 this host cannot do it; 4 the
 guest failed. With --mode all, modes that this host lacks are skipped.`,
-  run: async (args) => {
-    // The usual call has no words to read, and starting up is most of its time.
-    const { mode, json, quiet } = args.length === 0
-      ? { mode: "real" as const, json: false, quiet: false }
-      : await readOptions(args);
-    const all = mode === "all";
-    const chosen = all ? Object.keys(modes) as Mode[] : [mode];
-    const style = json ? undefined : await terminalStyle();
-    const results: Result[] = [];
-    for (const mode of chosen) {
-      const text = style && !quiet ? new TextObserver(style) : undefined;
-      if (all && text) write(`${style!.bold(`${mode}: ${modes[mode].description}`)}\n`);
-      const result = await prove(mode, text);
-      results.push(result);
-      if (all && text) write("\n");
-      else if (style && !all) write(`${verdictLine(result, style)}\n`);
-    }
-    if (json) write(JSON.stringify(all ? results : results[0], null, 2) + "\n");
-    else if (all) { for (const result of results) write(`${verdictLine(result, style!)}\n`); }
-    return overallCode(results, all);
-  },
-};
+    run: (args) => run(args, sources),
+  };
+}
+
+async function run(args: string[], sources: Readonly<Record<Mode, string>>): Promise<number> {
+  // The usual call has no words to read, and starting up is most of its time.
+  const { mode, json, quiet } = args.length === 0
+    ? { mode: "real" as const, json: false, quiet: false }
+    : await readOptions(args);
+  const all = mode === "all";
+  const chosen = all ? Object.keys(modes) as Mode[] : [mode];
+  const style = json ? undefined : await terminalStyle();
+  const results: Result[] = [];
+  for (const mode of chosen) {
+    const text = style && !quiet ? new TextObserver(style) : undefined;
+    if (all && text) write(`${style!.bold(`${mode}: ${modes[mode].description}`)}\n`);
+    const program = loadSource(sources[mode], `guests/${mode}.asm`);
+    results.push(await prove(program, text));
+    if (all && text) write("\n");
+  }
+  if (json) write(JSON.stringify(all ? results : results[0], null, 2) + "\n");
+  else for (const result of results) write(`${verdictLine(result, { style: style!, all })}\n`);
+  return overallCode(results);
+}
 
 interface Step {
   title: string;
@@ -82,61 +88,78 @@ async function readOptions(args: string[]) {
   return { mode: mode as Mode | "all", json: flags.has("json"), quiet: flags.has("quiet") };
 }
 
-/** Runs the guest of a mode; a mode the host lacks and a guest that fails are results too. */
-async function prove(mode: Mode, text: TextObserver | undefined): Promise<Result> {
-  const result: Result = { mode, outcome: "proved", steps: [], output: "", expectations: [] };
-  const decoder = new TextDecoder();
+/** Runs a guest; a mode the host lacks and a guest that fails are results too. */
+async function prove(program: Program, text: TextObserver | undefined): Promise<Result> {
+  const steps: Step[] = [];
+  const output: number[] = [];
   const observer: Observer = {
     step(title, detail) {
-      result.steps.push({ title, detail });
+      steps.push({ title, detail });
       text?.step(title, detail);
     },
     copied: (program) => text?.copied(program),
     output(bytes) {
-      result.output += decoder.decode(bytes, { stream: true });
+      output.push(...bytes);
       text?.output(bytes);
     },
   };
+  const { mode } = program.settings;
+  const conclude = (
+    outcome: Result["outcome"],
+    { reason, expectations = [] }: { reason?: string; expectations?: readonly Verdict[] },
+  ): Result => ({
+    mode,
+    outcome,
+    ...(reason !== undefined && { reason }),
+    steps,
+    output: new TextDecoder().decode(Uint8Array.from(output)),
+    expectations,
+  });
+  let expectations: readonly Verdict[];
   try {
-    const program = loadSource(sources[mode], `guests/${mode}.asm`);
-    result.expectations = eightSteps(program, observer);
+    expectations = eightSteps(program, observer);
   } catch (error) {
+    text?.endLine();
     if (!(error instanceof GuestFailure)) throw error;
     // A guest that failed where no guest can run did not fail: the host lacks the mode.
     const { tryMode } = await import("../machine/host.ts");
     const { works, reason } = tryMode(mode);
     return works
-      ? { ...result, outcome: "crashed", reason: error.message }
-      : { ...result, outcome: "unsupported", reason };
+      ? conclude("crashed", { reason: error.message })
+      : conclude("unsupported", { reason });
   }
-  text?.verdicts(result.expectations);
-  const failed = result.expectations.filter(({ holds }) => !holds);
-  if (failed.length === 0) return result;
+  text?.verdicts(expectations);
+  const failed = expectations.filter(({ holds }) => !holds);
+  if (failed.length === 0) return conclude("proved", { expectations });
   const reason = failed.map(({ expectation, found }) => `${expectation}, found ${found}`).join(
     "; ",
   );
-  return { ...result, outcome: "failed", reason };
+  return conclude("failed", { reason, expectations });
 }
 
-function overallCode(results: readonly Result[], all: boolean): number {
+/** The worst that happened; modes that the host lacks count only where there is nothing else. */
+function overallCode(results: readonly Result[]): number {
   const outcomes = results.map(({ outcome }) => outcome);
   if (outcomes.includes("crashed")) return exitCode.guest;
   if (outcomes.includes("failed")) return exitCode.failed;
-  if (outcomes.includes("proved")) return exitCode.proved;
-  return all || outcomes.includes("unsupported") ? exitCode.host : exitCode.proved;
+  return outcomes.includes("proved") ? exitCode.proved : exitCode.host;
 }
+
+const NEWLINE = 10;
 
 /** Prints the steps as they happen. */
 class TextObserver implements Observer {
   readonly #style: Style;
   #number = 0;
-  #guestLine = "";
+  /** Whether the guest has begun a line. */
+  #inLine = false;
 
   constructor(style: Style) {
     this.#style = style;
   }
 
   step(title: string, detail: string): void {
+    this.endLine();
     write(`${this.#style.bold(`${++this.#number}`)}  ${title.padEnd(29)}${detail}\n`);
   }
 
@@ -154,15 +177,19 @@ class TextObserver implements Observer {
     write(text);
   }
 
-  /** What the guest prints, at once, each line behind a mark. */
+  /** What the guest prints, at once and byte by byte as it is, each line behind a mark. */
   output(bytes: Uint8Array): void {
-    const { green } = this.#style;
     for (const byte of bytes) {
-      const mark = this.#guestLine === "" ? `   ${green("guest>")} ` : "";
-      const character = byte === 10 ? "\n" : String.fromCharCode(byte);
-      this.#guestLine = byte === 10 ? "" : this.#guestLine + character;
-      write(mark + character);
+      if (!this.#inLine) write(`   ${this.#style.green("guest>")} `);
+      write(Uint8Array.of(byte));
+      this.#inLine = byte !== NEWLINE;
     }
+  }
+
+  /** Ends the line that the guest has begun. */
+  endLine(): void {
+    if (this.#inLine) write("\n");
+    this.#inLine = false;
   }
 
   verdicts(verdicts: readonly Verdict[]): void {
@@ -173,11 +200,14 @@ class TextObserver implements Observer {
   }
 }
 
-function verdictLine({ mode, outcome, reason }: Result, style: Style): string {
+function verdictLine(
+  { mode, outcome, reason }: Result,
+  { style, all }: { style: Style; all: boolean },
+): string {
   const words = {
     proved: style.green("proved"),
     failed: style.red("FAILED"),
-    unsupported: style.yellow("skipped"),
+    unsupported: style.yellow(all ? "skipped" : "unsupported"),
     crashed: style.red("CRASHED"),
   };
   return `${mode.padEnd(10)} ${words[outcome]}${reason === undefined ? "" : `: ${reason}`}`;
@@ -185,12 +215,4 @@ function verdictLine({ mode, outcome, reason }: Result, style: Style): string {
 
 function hexByte(byte: number): string {
   return byte.toString(16).padStart(2, "0").toUpperCase();
-}
-
-const encoder = new TextEncoder();
-
-/** Writes all of `text` to stdout, at once. */
-function write(text: string): void {
-  let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
 }

@@ -34,33 +34,34 @@ const commands: Readonly<Record<string, Row>> = {
  */
 export async function main(args: string[]): Promise<number> {
   const [first = "hello"] = args;
-  if (first === "--help" || first === "-h" || first === "help") return await help(args[1]);
-  if (first === "--version" || first === "-V") return await version();
   const isOption = first.startsWith("-") && first !== "-";
-  const name = isOption ? "hello" : first;
+  const words = isOption ? args : args.slice(1);
+  const options = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined);
   try {
-    const row = Object.hasOwn(commands, name) ? commands[name] : undefined;
-    if (row === undefined) {
-      const { unknownWord } = await import("./usage.ts");
-      throw await unknownWord(`There is no command "${name}"`, name, Object.keys(commands));
-    }
-    const command = await row.load();
-    const words = isOption ? args : args.slice(1);
-    if (words.includes("--help") || words.includes("-h")) return print(command.help);
+    if (first === "--help" || first === "-h" || first === "help") return await help(args[1]);
+    if (first === "--version" || first === "-V") return await version();
+    const command = await find(isOption ? "hello" : first);
+    if (options.includes("--help") || options.includes("-h")) return await print(command.help);
     return await command.run(words);
   } catch (error) {
     const { report } = await import("./report_error.ts");
-    return await report(error);
+    return report(error, { json: options.includes("--json") });
   }
 }
 
+async function find(name: string): Promise<Command> {
+  const row = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (row !== undefined) return await row.load();
+  const { unknownWord } = await import("./usage.ts");
+  throw unknownWord(`There is no command "${name}"`, name, Object.keys(commands));
+}
+
 async function help(name?: string): Promise<number> {
-  const row = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (row !== undefined) return print((await row.load()).help);
+  if (name !== undefined) return await print((await find(name)).help);
   const rows = Object.entries(commands).map(([name, { summary }]) =>
     `  ${name.padEnd(8)}${summary}`
   );
-  return print(`Run x86 code in a KVM virtual machine, and prove what it did.
+  return await print(`Run x86 code in a KVM virtual machine, and prove what it did.
 
 Usage: deno run --allow-ffi main.ts [COMMAND] [OPTION…]
 
@@ -72,15 +73,17 @@ Options:
   --version  the version
 
 Exit codes: 0 proved; 1 an expectation failed; 2 bad usage or source; 3 this host cannot do
-it; 4 the guest failed; 124 the deadline passed; 130 Ctrl-C.`);
+it; 4 the guest failed; 124 the deadline passed; 130 Ctrl-C. With --json an error is a JSON
+document too, {"error": MESSAGE, "exitCode": NUMBER}, besides the message on stderr.`);
 }
 
 async function version(): Promise<number> {
   const { default: config } = await import("../../deno.json", { with: { type: "json" } });
-  return print(`hlt ${config.version}`);
+  return await print(`hlt ${config.version}`);
 }
 
-function print(text: string): number {
-  console.log(text);
+async function print(text: string): Promise<number> {
+  const { write } = await import("./output.ts");
+  write(`${text}\n`);
   return exitCode.proved;
 }

@@ -2,29 +2,37 @@ import { AssemblyError } from "../asm/mod.ts";
 import { UnknownNameError } from "../guest/mod.ts";
 import { KvmError } from "../kvm/mod.ts";
 import { exitCode } from "./exit_code.ts";
-import { UsageError } from "./usage.ts";
-import { closestString } from "@std/text/closest-string";
+import { write } from "./output.ts";
+import { didYouMean, UsageError } from "./usage.ts";
 
 /**
  * Tells the user what went wrong, on stderr.
  *
+ * @param options `json`: whether a JSON document on stdout is to say it too.
  * @returns The exit code it means.
  */
-export function report(error: unknown): number {
-  // Whoever read our output has gone, as `head` does.
-  if (error instanceof Deno.errors.BrokenPipe) return exitCode.proved;
-  const { code, message } = explain(error);
-  console.error(message);
+export function report(error: unknown, options: { json: boolean }): number {
+  if (error instanceof Deno.errors.BrokenPipe) return exitCode.unread;
+  const { code, message, hint } = explain(error);
+  try {
+    write(`${hint === undefined ? message : `${message}\n${hint}`}\n`, Deno.stderr);
+    if (options.json) {
+      write(`${JSON.stringify({ error: message, exitCode: code }, null, 2)}\n`);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
   return code;
 }
 
-function explain(error: unknown): { code: number; message: string } {
+/** What an error means to the user; a fault of this program is thrown on. */
+function explain(error: unknown): { code: number; message: string; hint?: string } {
   if (error instanceof UsageError) {
-    return { code: exitCode.usage, message: `${error.message}\nTry --help` };
+    return { code: exitCode.usage, message: error.message, hint: "Try --help" };
   }
-  if (error instanceof UnknownNameError) {
-    const nearest = closestString(error.written, error.known);
-    return { code: exitCode.usage, message: `${error.message}\nDid you mean ${nearest}?` };
+  if (error instanceof UnknownNameError && error.known.length > 0) {
+    const { message, written, known } = error;
+    return { code: exitCode.usage, message, hint: didYouMean(written, known) };
   }
   if (error instanceof AssemblyError) {
     const message = error.errors.map(({ message }) => message).join("\n");

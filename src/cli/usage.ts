@@ -8,7 +8,12 @@ export class UsageError extends Error {
 
 /** The error for a word that none of `known` is, with the nearest of them. */
 export function unknownWord(reason: string, word: string, known: readonly string[]): UsageError {
-  return new UsageError(`${reason}. Did you mean ${closestString(word, known)}?`);
+  return new UsageError(`${reason}. ${didYouMean(word, known)}`);
+}
+
+/** `Did you mean …?`, with the nearest of at least one known word. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  return `Did you mean ${closestString(word, known)}?`;
 }
 
 /** The options a command takes, by name and without dashes. */
@@ -31,39 +36,54 @@ export interface Parsed {
 }
 
 /**
- * Reads the words of a command.
+ * Reads the words of a command. An option's value may follow it or an equals sign; everything
+ * behind `--` is a word.
  *
- * @throws {UsageError} For an option that is unknown, or lacks its value.
+ * @throws {UsageError} For an option that is unknown, has a value where it takes none or none where
+ * it takes one, or is given twice where it takes one value.
  */
 export function parseOptions(args: string[], options: Options): Parsed {
   const { flags = [], values = [], lists = [] } = options;
-  const known = [...flags, ...values, ...lists];
+  const known = [...flags, ...values, ...lists, "help"].map((name) => `--${name}`);
   const parseOptions: ParseOptions = {
     boolean: flags,
     string: [...values, ...lists, "_"],
-    collect: lists,
+    collect: [...values, ...lists],
     unknown(word, key) {
       if (key === undefined || word === "-") return true;
       const name = word.replace(/=.*/, "");
-      throw unknownWord(`There is no option ${name}`, name, known.map((name) => `--${name}`));
+      throw unknownWord(`There is no option ${name}`, name, known);
     },
   };
+  refuseFlagValues(args, flags);
   const parsed = parseArgs(args, parseOptions);
   const result: Parsed = {
     flags: new Set(flags.filter((name) => parsed[name] === true)),
     values: new Map(),
-    lists: new Map(lists.map((name) => [name, parsed[name] as string[] ?? []])),
+    lists: new Map(),
     words: parsed._.map(String),
   };
-  for (const name of values) {
-    const value = parsed[name];
-    if (value === undefined) continue;
-    if (value === "" || Array.isArray(value)) {
-      throw new UsageError(`The option --${name} takes one value: --${name} VALUE`);
+  for (const name of [...values, ...lists]) {
+    const given = parsed[name] as string[];
+    if (given.includes("")) {
+      throw new UsageError(`The option --${name} needs a value: --${name} VALUE`);
     }
-    result.values.set(name, String(value));
+    if (lists.includes(name)) {
+      result.lists.set(name, given);
+      continue;
+    }
+    if (given.length > 1) throw new UsageError(`The option --${name} is given more than once`);
+    if (given[0] !== undefined) result.values.set(name, given[0]);
   }
   return result;
+}
+
+function refuseFlagValues(args: string[], flags: readonly string[]): void {
+  for (const word of args) {
+    if (word === "--") return;
+    const name = flags.find((name) => word.startsWith(`--${name}=`));
+    if (name !== undefined) throw new UsageError(`The option --${name} takes no value`);
+  }
 }
 
 /** @throws {UsageError} If there are words besides the options. */

@@ -10,3 +10,14 @@ export async function terminalStyle(): Promise<Style> {
   }
   return await import("@std/fmt/colors");
 }
+
+const encoder = new TextEncoder();
+
+/** Writes all of `bytes`, or of a text in UTF-8, at once: to stdout unless said otherwise. */
+export function write(
+  output: Uint8Array | string,
+  to: { writeSync(bytes: Uint8Array): number } = Deno.stdout,
+): void {
+  let bytes = typeof output === "string" ? encoder.encode(output) : output;
+  while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
+}
