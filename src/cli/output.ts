@@ -13,11 +13,26 @@ export async function terminalStyle(): Promise<Style> {
 
 const encoder = new TextEncoder();
 
-/** Writes all of `bytes`, or of a text in UTF-8, at once: to stdout unless said otherwise. */
+/** The output cannot be written: the disk is full. */
+export class OutputError extends Error {
+  override readonly name = "OutputError";
+}
+
+/**
+ * Writes all of `output`, a text in UTF-8, at once: to stdout unless said otherwise.
+ *
+ * @throws {Deno.errors.BrokenPipe} When nobody reads it any more.
+ * @throws {OutputError} When it cannot be written for another reason.
+ */
 export function write(
   output: Uint8Array | string,
   to: { writeSync(bytes: Uint8Array): number } = Deno.stdout,
 ): void {
   let bytes = typeof output === "string" ? encoder.encode(output) : output;
-  while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause instanceof Deno.errors.BrokenPipe) throw cause;
+    throw new OutputError(`Cannot write the output: ${cause.message}`, { cause });
+  }
 }

@@ -2,7 +2,7 @@ import { AssemblyError } from "../asm/mod.ts";
 import { UnknownNameError } from "../guest/mod.ts";
 import { KvmError } from "../kvm/mod.ts";
 import { exitCode } from "./exit_code.ts";
-import { write } from "./output.ts";
+import { OutputError, write } from "./output.ts";
 import { didYouMean, UsageError } from "./usage.ts";
 
 /**
@@ -14,15 +14,18 @@ import { didYouMean, UsageError } from "./usage.ts";
 export function report(error: unknown, options: { json: boolean }): number {
   if (error instanceof Deno.errors.BrokenPipe) return exitCode.unread;
   const { code, message, hint } = explain(error);
-  try {
-    write(`${hint === undefined ? message : `${message}\n${hint}`}\n`, Deno.stderr);
-    if (options.json) {
-      write(`${JSON.stringify({ error: message, exitCode: code }, null, 2)}\n`);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
+  tell(hint === undefined ? message : `${message}\n${hint}`, Deno.stderr);
+  if (options.json) tell(JSON.stringify({ error: message, exitCode: code }, null, 2), Deno.stdout);
   return code;
+}
+
+/** Writes a line where someone may read it. */
+function tell(line: string, to: typeof Deno.stdout | typeof Deno.stderr): void {
+  try {
+    write(`${line}\n`, to);
+  } catch {
+    // There is nobody else to tell; the exit code still says it.
+  }
 }
 
 /** What an error means to the user; a fault of this program is thrown on. */
@@ -38,6 +41,8 @@ function explain(error: unknown): { code: number; message: string; hint?: string
     const message = error.errors.map(({ message }) => message).join("\n");
     return { code: exitCode.usage, message };
   }
-  if (error instanceof KvmError) return { code: exitCode.host, message: error.message };
+  if (error instanceof KvmError || error instanceof OutputError) {
+    return { code: exitCode.host, message: error.message };
+  }
   throw error;
 }
