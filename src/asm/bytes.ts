@@ -61,6 +61,16 @@ export class Bytes {
     this.length += count;
   }
 
+  /** Makes what was appended since `start` stand there `count` times. */
+  repeat(start: number, count: number): void {
+    const size = this.length - start;
+    this.reserve(size * (count - 1));
+    for (let i = 1; i < count; i++) {
+      this.#buffer.copyWithin(this.length, start, start + size);
+      this.length += size;
+    }
+  }
+
   /** The bytes from `start` to `end`, shared until the next byte is appended. */
   view(start = 0, end: number = this.length): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(start, end);

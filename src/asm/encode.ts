@@ -127,6 +127,7 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
         if (!takesImmediate(pattern, operand, row, instruction, place)) return "no";
         break;
       case FAR:
+        if (operand.distance !== undefined) return "no";
         if (operand.size !== 0 ? operand.size !== pattern.size : pattern.size !== modeSize(place)) {
           return "no";
         }
@@ -151,7 +152,7 @@ function givesSize(row: Row, operands: readonly Operand[]): boolean {
 
 /** Whether memory can be an offset in the instruction itself, without a ModR/M byte. */
 function isOffsetOnly(operand: Operand, place: Place): boolean {
-  if (!isPlainAddress(operand)) return false;
+  if (!isPlainAddress(operand) || operand.displacementSize === 8) return false;
   return place.bits !== 64 || (operand.displacementSize === 64 && operand.relative !== true);
 }
 
@@ -210,11 +211,8 @@ function takesTarget(
   place: Place,
 ): boolean {
   const { distance, size, value } = operand;
-  if (distance === "far" || (pattern.isUnsized && size !== 0)) return false;
-  if (pattern.size !== 8) {
-    const wanted = size || (place.bits !== 64 && instruction.prefixes.operandSize) || place.bits;
-    return distance !== "short" && pattern.size === wanted;
-  }
+  if (distance === "far" || (pattern.isUnsized && size !== 0 && distance !== "near")) return false;
+  if (pattern.size !== 8) return distance !== "short" && pattern.size === (size || place.bits);
   if (!row.isOptional) return distance === undefined;
   if (distance === "short") return size === 0;
   if (distance === "near" || operand.strict || size !== 0) return false;
@@ -291,6 +289,9 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
     throw fail(`Registers ${first.name} and ${second.name} differ in size`);
   }
   const size = first?.size ?? plainSize(operand, place, prefixSize);
+  if (prefixSize !== 0 && prefixSize !== size) {
+    throw fail(`The prefix a${prefixSize} contradicts the ${size}-bit address`);
+  }
   if (first && size === (place.bits === 64 ? 16 : 64)) {
     throw fail(`There are no ${size}-bit addresses in ${place.bits}-bit mode`);
   }
@@ -436,13 +437,17 @@ function isIn16(register: Register): boolean {
   return ["si", "di", "bp", "bx"].includes(register.name);
 }
 
-/** A number with the addresses of the sections it is relative to. */
+/**
+ * A number with the addresses of the sections it is relative to: one section's address may be added,
+ * and that of the section where it stands subtracted.
+ */
 function relocate(
   number: bigint,
   terms: Value["terms"],
   place: Place,
   span: Span,
 ): bigint {
+  let added: Base | undefined;
   for (const { of, factor } of terms) {
     if ("class" in of) {
       throw new AssemblyError(`Register ${of.name} cannot be part of an immediate`, {
@@ -450,7 +455,7 @@ function relocate(
         span,
       });
     }
-    if (factor !== 1 || terms.length > 1) {
+    if (factor === 1 ? added !== undefined : factor !== -1 || of !== place.section) {
       throw new AssemblyError(
         "The sum or multiple of addresses is neither a number nor an address",
         {
@@ -459,7 +464,8 @@ function relocate(
         },
       );
     }
-    number += BigInt(place.addressOf(of));
+    if (factor === 1) added = of;
+    number += BigInt(factor * place.addressOf(of));
   }
   return number;
 }
@@ -486,6 +492,14 @@ function emitPrefixes(
   if (encoding?.hasWait || prefixes.wait) out.byte(0x9B);
   if (prefixes.repeat) out.byte(prefixes.repeat);
   if (prefixes.lock) out.byte(prefixes.lock);
+  if (override && prefixes.segment) {
+    throw new AssemblyError(
+      `There are two segments: ${prefixes.segment.name} and ${override.name}`,
+      {
+        line: place.line,
+      },
+    );
+  }
   const segment = override ?? prefixes.segment;
   if (segment) out.byte(segmentPrefix[segment.number]!);
   const operandSize = prefixes.operandSize || (encoding?.operandSize ?? 0);

@@ -55,6 +55,8 @@ export class Label {
   offset = 0;
   /** Its value, if it is an `equ`. */
   value: Value | undefined;
+  /** Its value, if it is an `equ` of a plain number: known as soon as it is read. */
+  early: bigint | undefined;
   /** Whether it has a value yet. */
   known = false;
 
@@ -80,8 +82,8 @@ export interface Scope {
   here(): Value;
   /** The value of `$$`. */
   base(): Value;
-  /** Called for a symbol that has no value yet; may throw where it must have one. */
-  missing?(label: Label, span: Span): void;
+  /** Called for a symbol that has no value yet: gives one, or throws where there must be one. */
+  missing?(label: Label, span: Span): Value | undefined | void;
 }
 
 /** An expression as read. What needs no symbol is folded into one constant. */
@@ -373,7 +375,9 @@ export function evaluate(expression: Expression, scope: Scope): Value {
     case "constant":
       return expression.value;
     case "label":
-      if (!expression.label.known) scope.missing?.(expression.label, expression.span);
+      if (!expression.label.known) {
+        return scope.missing?.(expression.label, expression.span) ?? unknownValue;
+      }
       return expression.label.evaluate();
     case "here":
       return scope.here();
@@ -484,7 +488,7 @@ function add(left: Value, right: Value, sign: 1 | -1): Value {
 }
 
 function multiply(left: Value, right: Value, place: Place): Value {
-  if (right.terms.length > 0) return multiply(right, left, place);
+  if (right.terms.length > 0 && left.terms.length === 0) return multiply(right, left, place);
   const by = requireScalar(right, "*", place);
   const number = BigInt.asIntN(64, left.number * by);
   if (left.terms.length === 0) return { number, terms: noTerms, unknown: false };

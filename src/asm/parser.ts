@@ -66,6 +66,7 @@ export type Body =
     readonly fill: Body;
     readonly reserves: boolean;
   }
+  | { readonly kind: "absolute"; readonly expression: Expression }
   | { readonly kind: "directive"; readonly name: string; readonly start: number };
 
 /** A line as read. */
@@ -109,7 +110,7 @@ const sizes = new Map([
 ]);
 
 const directives =
-  "bits use16 use32 use64 org section segment absolute default cpu global extern common static required float list"
+  "bits use16 use32 use64 org section segment absolute default cpu global extern common static required float list map warning debug pragma"
     .split(" ");
 
 const words = new Map<string, Word>([
@@ -165,6 +166,7 @@ export class Parser {
   /** The lexer, on the line last read: a directive's arguments are taken from it. */
   readonly lexer: Lexer;
   readonly #expressions: ExpressionParser;
+  #times: Expression | undefined;
 
   /** @param lookup Gives the label of a name; `float` the value of a floating-point function. */
   constructor(lookup: LabelLookup, float?: FloatFunction) {
@@ -190,7 +192,8 @@ export class Parser {
     let label: string | undefined;
     if (lexer.kind === "name" || lexer.kind === "escaped") {
       const isName = lexer.kind === "escaped" ||
-        (findWord(lexer.text).kind === "name" && !findRegister(lexer.text.toLowerCase()));
+        (!findRegister(lexer.text.toLowerCase()) &&
+          (findWord(lexer.text).kind === "name" || lexer.following() === ":"));
       if (isName) {
         label = lexer.text;
         const span = { start: lexer.start, end: lexer.end };
@@ -201,16 +204,10 @@ export class Parser {
         if (!isEqu(lexer)) onLabel(label);
       }
     } else if (lexer.kind === "[") return this.#bracketed();
-    let times: Expression | undefined;
-    while (lexer.kind === "name" && findWord(lexer.text).kind === "times") {
-      if (times) throw lexer.error("times may be written once on a line");
-      lexer.next();
-      times = this.expression();
-    }
+    this.#times = undefined;
     const body = lexer.kind === "end" ? undefined : this.#body();
     if (body?.kind !== "directive") this.finish();
-    if (times && !body) throw lexer.error("Expected an instruction after times");
-    return { label, times, body };
+    return { label, times: this.#times, body };
   }
 
   /** Throws unless the line ends here. */
@@ -248,6 +245,7 @@ export class Parser {
         lexer.next();
         return this.#instruction(name.toLowerCase(), noPrefixes);
       case "prefix":
+      case "times":
         return this.#prefixed();
       case "data":
         lexer.next();
@@ -272,19 +270,33 @@ export class Parser {
     }
   }
 
+  /** What begins with prefixes or `times`, in any order; without an instruction it is prefixes only. */
   #prefixed(): Body {
     const lexer = this.lexer;
     const prefixes = { ...noPrefixes };
+    let hasPrefix = false;
     while (lexer.kind === "name") {
       const word = findWord(lexer.text);
       if (word.kind === "prefix") {
+        const before = { ...prefixes };
         word.set(prefixes);
+        if (conflict(before, prefixes)) {
+          throw lexer.error(`Prefix ${lexer.text} contradicts another one`);
+        }
+        hasPrefix = true;
         lexer.next();
+      } else if (word.kind === "times") {
+        lexer.next();
+        this.#times = this.expression();
       } else if (word.kind === "instruction") {
         const name = lexer.text.toLowerCase();
         lexer.next();
         return this.#instruction(name, prefixes);
-      } else throw lexer.error(`Expected an instruction, found ${lexer.written()}`);
+      } else if (hasPrefix) break;
+      else return this.#body();
+    }
+    if (!hasPrefix || lexer.kind !== "end") {
+      throw lexer.error(`Expected an instruction, found ${lexer.written()}`);
     }
     return { kind: "instruction", mnemonic: "", operands: [], prefixes, isConstant: true };
   }
@@ -311,10 +323,18 @@ export class Parser {
     let strict = false;
     let to = false;
     let distance: Distance | undefined;
+    let override: Register | undefined;
     while (lexer.kind === "name") {
       const register = findRegister(lexer.text) ?? findRegister(lexer.text.toLowerCase());
       if (register) {
-        if (lexer.following() === ":" || !endsOperand(lexer)) break;
+        if (lexer.following() === ":" && register.class === "segment") {
+          // `es:[bx]` says the same as `[es:bx]`.
+          lexer.next();
+          lexer.expect(":");
+          override = register;
+          break;
+        }
+        if (!endsOperand(lexer)) break;
         const operand = new Operand(REGISTER, start, lexer.end);
         operand.register = register;
         operand.size = register.class === "general" ? register.size : size;
@@ -335,7 +355,9 @@ export class Parser {
       } else break;
       lexer.next();
     }
-    const operand = lexer.kind === "[" ? this.#memory(start) : this.#immediate(start);
+    const operand = override || lexer.kind === "["
+      ? this.#memory(start, override)
+      : this.#immediate(start);
     operand.size = size;
     operand.strict = strict;
     operand.distance = distance;
@@ -359,10 +381,11 @@ export class Parser {
     return operand;
   }
 
-  #memory(start: number): Operand {
+  #memory(start: number, override: Register | undefined): Operand {
     const lexer = this.lexer;
     const operand = new Operand(MEMORY, start, start);
-    lexer.next();
+    operand.override = override;
+    lexer.expect("[");
     while (lexer.kind === "name") {
       const lower = lexer.text.toLowerCase();
       const size = sizes.get(lower);
@@ -373,6 +396,7 @@ export class Parser {
       else {
         const register = findRegister(lower);
         if (register?.class !== "segment" || lexer.following() !== ":") break;
+        if (operand.override) throw lexer.error("An address has one segment");
         operand.override = register;
         lexer.next();
       }
@@ -391,7 +415,7 @@ export class Parser {
     const items: DataItem[] = [];
     const lexer = this.lexer;
     do {
-      if (lexer.kind === closing && items.length > 0) break;
+      if (lexer.kind === closing) break;
       items.push(this.#item());
     } while (lexer.accept(","));
     return items;
@@ -476,6 +500,14 @@ const nop: Expression = { ...one, value: { number: 0x90n, terms: [], unknown: fa
 
 function isEqu(lexer: Lexer): boolean {
   return lexer.kind === "name" && findWord(lexer.text).kind === "equ";
+}
+
+/** Whether a prefix was already there and is another now. */
+function conflict(before: Prefixes, after: Prefixes): boolean {
+  return (before.repeat !== 0 && before.repeat !== after.repeat) ||
+    (before.segment !== undefined && before.segment !== after.segment) ||
+    (before.operandSize !== 0 && before.operandSize !== after.operandSize) ||
+    (before.addressSize !== 0 && before.addressSize !== after.addressSize);
 }
 
 /** Whether a label may stand before what is next without a colon between them. */

@@ -51,7 +51,6 @@ movq  xmm, r/m64  o64 66 0F 6E /r only64
 movq  r/m64, xmm  o64 66 0F 7E /r only64
 movd  mm, r64  o64 0F 6E /r only64
 movd  r64, mm  o64 0F 7E /r MR only64
-movd  r64, xmm  o64 66 0F 7E /r MR only64
 movdqa  xmm, xmm/m128  66 0F 6F /r
 movdqa  xmm/m128, xmm  66 0F 7F /r
 movdqu  xmm, xmm/m128  F3 0F 6F /r

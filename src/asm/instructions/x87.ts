@@ -54,11 +54,13 @@ f2xm1 fyl2x fptan fpatan fxtract fprem1 fdecstp fincstp  D9 F0+n
 fprem fyl2xp1 fsqrt fsincos frndint fscale fsin fcos  D9 F8+n
 fneni fndisi fnclex fninit fsetpm  DB E0+n
 feni fdisi fclex finit  wait DB E0+n
-fldenv fldcw fnstenv fnstcw  m  D9 /4+n
-fstenv fstcw  m  wait D9 /6+n
-fnstsw  m  DD /7
+fldenv - fnstenv  m  D9 /4+n
+fstenv  m  wait D9 /6
+fldcw - fnstcw  m16  D9 /5+n
+fstcw  m16  wait D9 /7
+fnstsw  m16  DD /7
 fnstsw  ax  DF E0
-fstsw  m  wait DD /7
+fstsw  m16  wait DD /7
 fstsw  ax  wait DF E0
 frstor - fnsave  m  DD /4+n
 fsave  m  wait DD /6
