@@ -84,6 +84,8 @@ export const flags = {
   O_RDWR: 0o2,
   O_CLOEXEC: 0o2000000,
   F_OK: 0,
+  R_OK: 4,
+  W_OK: 2,
   PROT_READ: 0x1,
   PROT_WRITE: 0x2,
   MAP_SHARED: 0x01,

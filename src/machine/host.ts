@@ -1,33 +1,210 @@
 /**
- * What this host's KVM can do, found out by trying.
+ * What this host's KVM can do. Each thing is found out by trying it, when it is first asked for,
+ * and once; the rest of the program asks here.
  *
  * @module
  */
 
-import { type Exit, hostBackend, Kvm } from "../kvm/mod.ts";
+import {
+  type Exit,
+  type GuestDebugOptions,
+  hostBackend,
+  Kvm,
+  KvmError,
+  type Vcpu,
+} from "../kvm/mod.ts";
 import { type Mode, modes } from "../x86/mod.ts";
+import { Machine } from "./machine.ts";
+import { Tick } from "./tick.ts";
 
-/** Whether a mode works on this host. */
-export interface ModeSupport {
-  /** Whether a guest that only halts got there. */
-  readonly works: boolean;
-  /** What happened, where it did not work. */
-  readonly reason: string;
-}
+/** What came of trying something: it works, or why not. */
+export type Support =
+  | { readonly works: true; readonly reason?: never }
+  | { readonly works: false; readonly reason: string };
+
+/** A way to stop a guest at an instruction ({@linkcode Vcpu.setGuestDebug}). */
+export type DebugFacility = "singleStep" | "hardwareBreakpoint" | "softwareBreakpoint";
+
+/** What came of trying a deadline. */
+export type DeadlineSupport =
+  /** `late`: by how many milliseconds. */
+  | { readonly works: true; readonly late: number; readonly reason?: never }
+  | { readonly works: false; readonly reason: string };
+
+/** The deadline that {@linkcode tryDeadline} sets, in milliseconds. */
+export const TRIED_DEADLINE = 50;
+
+/** How long a guest of a few instructions may take, in milliseconds. */
+const PATIENCE = 2000;
+
+/** Where the code of the guests is: behind the page tables. */
+const CODE = 0x4000;
+
+const HLT = 0xf4;
+const NOP = 0x90;
+const INT3 = 0xcc;
+const JMP_SELF = [0xeb, 0xfe];
+
+/** How each facility is tried: `stops` are the places where the guest must stop, in turn. */
+const debugging: Readonly<
+  Record<
+    DebugFacility,
+    { verb: string; code: number[]; options: GuestDebugOptions; stops: number[] }
+  >
+> = {
+  singleStep: {
+    verb: "single-step",
+    code: [NOP, NOP, HLT],
+    options: { singleStep: true },
+    stops: [CODE + 1, CODE + 2],
+  },
+  hardwareBreakpoint: {
+    verb: "stop at hardware breakpoints",
+    code: [NOP, NOP, HLT],
+    options: { hardwareBreakpoints: [BigInt(CODE + 1)] },
+    stops: [CODE + 1],
+  },
+  softwareBreakpoint: {
+    verb: "stop at INT3",
+    code: [NOP, INT3, HLT],
+    options: { softwareBreakpoints: true },
+    stops: [CODE + 1],
+  },
+};
+
+/** The facilities that {@linkcode tryDebugging} tries. */
+export const debugFacilities = Object.keys(debugging) as readonly DebugFacility[];
 
 /**
- * Tries a mode with a guest of one instruction, HLT. Its page tables and control registers are
- * written out here instead of taken from {@linkcode startIn}: so that a mistake there is not taken
- * for a fault of the host.
+ * Tries a mode with a guest of one instruction, HLT.
  *
  * @throws {KvmError} When KVM cannot be used at all.
  */
-export function tryMode(mode: Mode): ModeSupport {
+export function tryMode(mode: Mode): Support {
+  return once(mode, () => {
+    const what = modes[mode].paging === "32-bit" ? "32-bit paging" : modes[mode].description;
+    return tryGuest(mode, [HLT], ({ run }) => {
+      const end = run();
+      if (end === "hlt") return undefined;
+      return `${thisKvm()} cannot run ${what}: the first KVM_RUN of a guest that only halts ${
+        ended(end)
+      }`;
+    });
+  });
+}
+
+/**
+ * Tries to stop a guest in a mode.
+ *
+ * @throws {KvmError} When KVM cannot be used at all.
+ */
+export function tryDebugging(facility: DebugFacility, mode: Mode): Support {
+  const runs = tryMode(mode);
+  if (!runs.works) return runs;
+  const { verb, code, options, stops } = debugging[facility];
+  return once(`${facility} ${mode}`, () =>
+    tryGuest(mode, code, ({ vcpu, run }) => {
+      const cannot = `${thisKvm()} cannot ${verb} in ${modes[mode].description}`;
+      for (const stop of stops) {
+        // Some hosts forget it after each stop.
+        vcpu.setGuestDebug(options);
+        const end = run();
+        if (end !== "debug") return `${cannot}: KVM_RUN ${ended(end)}`;
+        const { rip } = vcpu.getRegs();
+        if (rip !== BigInt(stop)) return `${cannot}: it stopped ${Number(rip) - stop} bytes off`;
+      }
+      return undefined;
+    }));
+}
+
+let deadline: Promise<DeadlineSupport> | undefined;
+
+/**
+ * Tries how late the deadline of a {@linkcode Machine} ends a guest in `jmp $`.
+ *
+ * @throws {KvmError} When KVM cannot be used at all.
+ */
+export function tryDeadline(): Promise<DeadlineSupport> {
+  return deadline ??= measureDeadline();
+}
+
+async function measureDeadline(): Promise<DeadlineSupport> {
+  using machine = new Machine();
+  machine.write(CODE, Uint8Array.from(JMP_SELF));
+  enter("real", machine.vcpu);
+  const start = performance.now();
+  const { reason } = await machine.run({ timeout: TRIED_DEADLINE });
+  return reason === "timeout"
+    ? { works: true, late: performance.now() - start - TRIED_DEADLINE }
+    : { works: false, reason: `a guest in a loop ended in ${reason}` };
+}
+
+const tried = new Map<string, Support>();
+
+function once(what: string, attempt: () => Support): Support {
+  const known = tried.get(what);
+  if (known !== undefined) return known;
+  const support = attempt();
+  tried.set(what, support);
+  return support;
+}
+
+/** A guest under trial. */
+interface TriedGuest {
+  vcpu: Vcpu;
+  /** Runs it until its next exit, but not for ever. */
+  run(): Exit["reason"] | "timeout";
+}
+
+/**
+ * Makes a guest of a few bytes in a mode, and hands it to `judge`, which says why the trial failed,
+ * or nothing. What KVM refuses is a failure too.
+ *
+ * Page tables and control registers are written out here instead of taken from
+ * {@linkcode startIn}: so that a mistake there is not taken for a fault of the host.
+ *
+ * @throws {KvmError} When KVM cannot be used at all.
+ */
+export function tryGuest(
+  mode: Mode,
+  code: number[],
+  judge: (guest: TriedGuest) => string | undefined,
+): Support {
   using kvm = Kvm.open();
   using vm = kvm.createVm();
-  const { bytes } = vm.addMemory({ size: 0x5000 });
-  bytes[0] = 0xf4; // hlt
+  // Where older Intel CPUs run real mode; nothing to the others.
+  vm.setIdentityMapAddress(0xfffb_c000);
+  vm.setTssAddress(0xfffb_d000);
+  const { bytes } = vm.addMemory({ size: 0x6000 });
   const vcpu = vm.createVcpu();
+  vcpu.setCpuid(kvm.supportedCpuid());
+  using tick = new Tick();
+  tick.interrupt(vcpu);
+
+  // Where an exception in real mode leads: all its vectors are zero.
+  bytes[0] = HLT;
+  bytes.set(code, CODE);
+  if (mode === "paged") {
+    // One 4 MiB page: present, writable, user, PS.
+    bytes.set([0x87, 0, 0, 0], 0x1000);
+  } else if (mode === "long") {
+    // PML4 → PDPT → page directory with one 2 MiB page.
+    bytes.set([0x07, 0x20], 0x1000);
+    bytes.set([0x07, 0x30], 0x2000);
+    bytes.set([0x87, 0x00], 0x3000);
+  }
+  try {
+    enter(mode, vcpu);
+    const reason = judge({ vcpu, run: () => runPatiently(vcpu, tick) });
+    return reason === undefined ? { works: true } : { works: false, reason };
+  } catch (error) {
+    if (error instanceof KvmError) return { works: false, reason: error.message };
+    throw error;
+  }
+}
+
+/** Sets the registers for a mode, at the first instruction of the code. */
+function enter(mode: Mode, vcpu: Vcpu): void {
   const { cs } = vcpu.getSregs();
   const code = { ...cs, base: 0n, selector: 8, limit: 0xffff_ffff, g: 1 };
   switch (mode) {
@@ -38,15 +215,9 @@ export function tryMode(mode: Mode): ModeSupport {
       vcpu.setSregs({ cs: { ...code, db: 1 }, cr0: 0x11n });
       break;
     case "paged":
-      // One 4 MiB page: present, writable, user, PS.
-      bytes.set([0x87, 0, 0, 0], 0x1000);
       vcpu.setSregs({ cs: { ...code, db: 1 }, cr0: 0x8000_0011n, cr3: 0x1000n, cr4: 0x10n });
       break;
     case "long":
-      // PML4 → PDPT → page directory with one 2 MiB page.
-      bytes.set([0x07, 0x20], 0x1000);
-      bytes.set([0x07, 0x30], 0x2000);
-      bytes.set([0x87, 0x00], 0x3000);
       vcpu.setSregs({
         cs: { ...code, l: 1, db: 0 },
         cr0: 0x8000_0011n,
@@ -56,13 +227,28 @@ export function tryMode(mode: Mode): ModeSupport {
       });
       break;
   }
-  vcpu.setRegs({ rip: 0n, rflags: 2n });
-  const exit = vcpu.run();
-  return { works: exit.reason === "hlt", reason: whyNot(mode, exit) };
+  vcpu.setRegs({ rip: BigInt(CODE), rsp: 0x6000n, rflags: 2n });
 }
 
-function whyNot(mode: Mode, exit: Exit): string {
-  const what = modes[mode].paging === "32-bit" ? "32-bit paging" : modes[mode].description;
-  return `${hostBackend() ?? "this KVM"} cannot run ${what}: ` +
-    `the first KVM_RUN of a guest that only halts ended in ${exit.reason}`;
+function runPatiently(vcpu: Vcpu, tick: Tick): Exit["reason"] | "timeout" {
+  const end = performance.now() + PATIENCE;
+  tick.start();
+  try {
+    for (;;) {
+      const { reason } = vcpu.run();
+      if (reason !== "intr") return reason;
+      tick.take();
+      if (performance.now() >= end) return "timeout";
+    }
+  } finally {
+    tick.stop();
+  }
+}
+
+function ended(end: Exit["reason"] | "timeout"): string {
+  return end === "timeout" ? `did not end within ${PATIENCE / 1000} s` : `ended in ${end}`;
+}
+
+function thisKvm(): string {
+  return hostBackend() ?? "this KVM";
 }

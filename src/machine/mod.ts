@@ -6,7 +6,16 @@
 
 export { Bus, type BusRange, type Device } from "./bus.ts";
 export { COM1, DEBUG_CONSOLE, SerialPort } from "./console.ts";
-export { type ModeSupport, tryMode } from "./host.ts";
+export {
+  type DeadlineSupport,
+  debugFacilities,
+  type DebugFacility,
+  type Support,
+  TRIED_DEADLINE,
+  tryDeadline,
+  tryDebugging,
+  tryMode,
+} from "./host.ts";
 export {
   Machine,
   type MachineOptions,
