@@ -82,3 +82,13 @@ export class Mapping implements Disposable {
     this.close();
   }
 }
+
+/**
+ * Where an array lies in this process, for a struct that points to it; whoever uses it keeps the
+ * array alive. Asking for its buffer first moves a small array out of V8's heap, where the garbage
+ * collector would move it.
+ */
+export function addressOf(array: ArrayBufferView<ArrayBuffer>): bigint {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+}

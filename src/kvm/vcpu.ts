@@ -159,6 +159,7 @@ export class Vcpu implements Disposable {
   #unfinished = false;
   /** What a setter came upon while it completed that instruction: the next run's exit. */
   #pending: Exit | undefined;
+  readonly #registerBytes: { regs: Uint8Array<ArrayBuffer>; sregs: Uint8Array<ArrayBuffer> };
   /** `KVM_SYNC_X86_*`: the registers that are shared through `kvm_run`. */
   #shared = 0;
 
@@ -177,6 +178,10 @@ export class Vcpu implements Disposable {
     this.#runMapping = options.run;
     this.#run = options.run.bytes;
     this.#view = new DataView(this.#run.buffer);
+    this.#registerBytes = {
+      regs: this.#run.subarray(syncRegs.regs, syncRegs.regs + kvmRegs.size),
+      sregs: this.#run.subarray(syncRegs.sregs, syncRegs.sregs + kvmSregs.size),
+    };
     this.#checkExtension = options.checkExtension;
     this.#closed = options.closed;
   }
@@ -324,11 +329,29 @@ export class Vcpu implements Disposable {
     };
   }
 
+  /**
+   * The general and the system registers as they lie in `kvm_run`, for whoever reads them by the
+   * million: `struct kvm_regs` and `struct kvm_sregs`, valid until the next call.
+   */
+  registerBytes(): { regs: Uint8Array<ArrayBuffer>; sregs: Uint8Array<ArrayBuffer> } {
+    this.#loadRegs();
+    this.#loadSregs();
+    return this.#registerBytes;
+  }
+
+  #loadRegs(): void {
+    if (this.#shared & uapi.KVM_SYNC_X86_REGS) return;
+    this.#ioctlAt(ioctls.KVM_GET_REGS, syncRegs.regs);
+  }
+
+  #loadSregs(): void {
+    if (this.#shared & uapi.KVM_SYNC_X86_SREGS) return;
+    this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
+  }
+
   /** The general registers (`KVM_GET_REGS`, api.rst 4.11). */
   getRegs(): Regs {
-    if (!(this.#shared & uapi.KVM_SYNC_X86_REGS)) {
-      this.#ioctlAt(ioctls.KVM_GET_REGS, syncRegs.regs);
-    }
+    this.#loadRegs();
     return kvmRegs.read(this.#view, syncRegs.regs);
   }
 
@@ -348,9 +371,7 @@ export class Vcpu implements Disposable {
 
   /** Segment, descriptor table and control registers (`KVM_GET_SREGS`, api.rst 4.13). */
   getSregs(): Sregs {
-    if (!(this.#shared & uapi.KVM_SYNC_X86_SREGS)) {
-      this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);
-    }
+    this.#loadSregs();
     return kvmSregs.read(this.#view, syncRegs.sregs);
   }
 

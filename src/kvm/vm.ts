@@ -2,7 +2,7 @@ import { capabilities, type Capability } from "./capability.ts";
 import { Descriptor } from "./descriptor.ts";
 import { type Ioctl, ioctls } from "./ioctl.ts";
 import type { Kvm } from "./kvm.ts";
-import { Mapping, type MappingOptions, PAGE_SIZE } from "./memory.ts";
+import { addressOf, Mapping, type MappingOptions, PAGE_SIZE } from "./memory.ts";
 import { address as address64 } from "./struct.ts";
 import type { ClockData, Irqchip, PitState2 } from "./state.ts";
 import {
@@ -57,8 +57,7 @@ export class GuestMemory implements Disposable {
   readonly #mapping: Mapping;
   readonly #vm: Descriptor;
   readonly #removed: () => void;
-  /** The pages that the host program has written, while the dirty log is on. */
-  #written: Uint32Array<ArrayBuffer> | undefined;
+  #tracking: Tracking | undefined;
 
   /** Made by {@linkcode Vm.addMemory}. */
   constructor(
@@ -104,28 +103,35 @@ export class GuestMemory implements Disposable {
    * {@linkcode GuestMemory.bytes} itself says so here.
    */
   markWritten(offset: number, length: number): void {
-    if (this.#written === undefined || length === 0) return;
+    if (this.#tracking === undefined || length === 0) return;
+    const { written } = this.#tracking;
     const last = Math.floor((offset + length - 1) / PAGE_SIZE);
     for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) {
-      this.#written[page >>> 5]! |= 1 << (page & 31);
+      written[page >>> 5]! |= 1 << (page & 31);
     }
   }
 
   /**
    * The pages that the guest or, as far as it was noted, the host program has written since the last
-   * call, as a bit a page; only while the dirty log is on.
+   * call, as a bit a page: the lowest address in bit 0 of the first element. The array is valid until
+   * the next call.
+   *
+   * @throws {TypeError} When the dirty log is off.
    */
   takeWritten(): Uint32Array<ArrayBuffer> {
-    const log = new Uint32Array(this.dirtyLog().buffer);
-    const written = this.#written!;
-    for (let i = 0; i < written.length; i++) log[i]! |= written[i]!;
-    written.fill(0);
+    if (this.#tracking === undefined) throw new TypeError("The dirty log of this slot is off");
+    const { log, written, argument } = this.#tracking;
+    this.#vm.ioctl(ioctls.KVM_GET_DIRTY_LOG, argument, `read the dirty log of slot ${this.slot}`);
+    for (let i = 0; i < written.length; i++) {
+      log[i]! |= written[i]!;
+      written[i] = 0;
+    }
     return log;
   }
 
   /** Begins to note which pages are written, or stops it. */
   setDirtyLog(enabled: boolean): void {
-    this.#written = enabled ? new Uint32Array(Math.ceil(this.size / PAGE_SIZE / 32)) : undefined;
+    this.#tracking = enabled ? track(this.slot, this.size) : undefined;
     this.#set(
       this.size,
       (this.readOnly ? uapi.KVM_MEM_READONLY : 0) | (enabled ? uapi.KVM_MEM_LOG_DIRTY_PAGES : 0),
@@ -157,7 +163,7 @@ export class GuestMemory implements Disposable {
         `Cannot read the dirty log of ${pages} pages into ${bitmap.length} elements of 64 bits`,
       );
     }
-    const dirtyBitmap = Deno.UnsafePointer.value(Deno.UnsafePointer.of(bitmap));
+    const dirtyBitmap = addressOf(bitmap);
     this.#vm.ioctl(
       ioctls.KVM_GET_DIRTY_LOG,
       kvmDirtyLog.encode({ slot: this.slot, dirtyBitmap }),
@@ -192,6 +198,27 @@ export class GuestMemory implements Disposable {
       `set memory slot ${this.slot} (${memorySize} bytes at 0x${this.guestAddress.toString(16)})`,
     );
   }
+}
+
+/** What a slot with a dirty log keeps at hand. */
+interface Tracking {
+  /** Where KVM puts the log. */
+  readonly log: Uint32Array<ArrayBuffer>;
+  /** The pages that the host program has written. */
+  readonly written: Uint32Array<ArrayBuffer>;
+  /** `struct kvm_dirty_log`, with the address of `log`. */
+  readonly argument: Uint8Array<ArrayBuffer>;
+}
+
+function track(slot: number, size: number): Tracking {
+  // KVM writes whole 64-bit words.
+  const log = new Uint32Array(2 * Math.ceil(size / PAGE_SIZE / 64));
+  const dirtyBitmap = addressOf(log);
+  return {
+    log,
+    written: new Uint32Array(log.length),
+    argument: kvmDirtyLog.encode({ slot, dirtyBitmap }),
+  };
 }
 
 /** What was created in a VM besides memory and vCPUs ({@linkcode Vm.setup}). */
@@ -556,7 +583,7 @@ export class Vm implements Disposable {
         flags: (read ? uapi.KVM_MSR_FILTER_READ : 0) | (write ? uapi.KVM_MSR_FILTER_WRITE : 0),
         nmsrs: allowed.length,
         base,
-        bitmap: Deno.UnsafePointer.value(Deno.UnsafePointer.of(bitmaps[i]!)),
+        bitmap: addressOf(bitmaps[i]!),
       })),
     });
     this.#descriptor.ioctl(ioctls.KVM_X86_SET_MSR_FILTER, filter, "set the MSR filter");
