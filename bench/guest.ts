@@ -14,14 +14,14 @@ export function realGuest(): Program {
 /** Makes a VM of a guest, ready to run. */
 export function create(
   kvm: Kvm,
-  { image, load, entry, stack, settings }: Program,
+  { segments: [{ address, bytes }], entry, stack, settings }: Program,
 ): { vm: Vm; vcpu: Vcpu; ram: Uint8Array } {
   const vm = kvm.createVm();
   vm.setTssAddress(TSS_ADDRESS);
   const ram = vm.addMemory({ size: settings.ram }).bytes;
   const vcpu = vm.createVcpu();
   startIn(vm, { vcpu, mode: settings.mode, entry, stack, ramSize: settings.ram });
-  ram.set(image, load);
+  ram.set(bytes, address);
   return { vm, vcpu, ram };
 }
 

@@ -43,7 +43,7 @@ export class GuestFailure extends Error {
  * @throws {GuestFailure} When the guest ends in any other way than HLT.
  */
 export function eightSteps(program: Program, observer: Observer): Verdict[] {
-  const { image, load, entry, stack } = program;
+  const { segments: [{ address, bytes }], entry, stack } = program;
   const { mode, ram: ramSize, expect } = program.settings;
 
   // 1. Open /dev/kvm and check its API version.
@@ -82,8 +82,8 @@ export function eightSteps(program: Program, observer: Observer): Verdict[] {
   );
 
   // 6. Copy the guest into its RAM: to us, that is an array.
-  ram.bytes.set(image, load);
-  observer.step("Copy the guest", `${image.length} bytes of ${program.name} to ${hex(load)}`);
+  ram.bytes.set(bytes, address);
+  observer.step("Copy the guest", `${bytes.length} bytes of ${program.name} to ${hex(address)}`);
   observer.copied(program);
 
   // 7. Run until the guest halts. Every byte that it writes to the console is an exit.

@@ -164,8 +164,9 @@ class TextObserver implements Observer {
   }
 
   /** The listing: offset, bytes, source. */
-  copied({ image, listing, load }: Program): void {
+  copied({ segments, listing }: Program): void {
     const { dim } = this.#style;
+    const [{ address: load, bytes: image }] = segments;
     let text = "";
     for (const { offset, length, source } of listing) {
       if (length === 0) continue;

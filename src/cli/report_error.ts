@@ -1,5 +1,5 @@
 import { AssemblyError } from "../asm/mod.ts";
-import { UnknownNameError } from "../guest/mod.ts";
+import { GuestError, UnknownNameError } from "../guest/mod.ts";
 import { KvmError } from "../kvm/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import { OutputError, write } from "./output.ts";
@@ -41,6 +41,7 @@ function explain(error: unknown): { code: number; message: string; hint?: string
     const message = error.errors.map(({ message }) => message).join("\n");
     return { code: exitCode.usage, message };
   }
+  if (error instanceof GuestError) return { code: exitCode.usage, message: error.message };
   if (error instanceof KvmError || error instanceof OutputError) {
     return { code: exitCode.host, message: error.message };
   }

@@ -1,3 +1,4 @@
+import { parseInteger } from "../asm/mod.ts";
 import {
   findRegister,
   type Mode,
@@ -29,6 +30,8 @@ export interface Settings {
   stack: number | undefined;
   /** Registers that are not zero at its start. */
   set: { register: Register; value: bigint }[];
+  /** What its CPUID hides. */
+  cpuid: CpuidMask[];
   /** Whether it gets the in-kernel PIC, IOAPIC and PIT; HLT then waits for an interrupt. */
   irqchip: boolean;
   /** What happens to accesses that nobody answers. */
@@ -37,6 +40,18 @@ export interface Settings {
   expect: Expectation[];
   /** How long it may run, in milliseconds. */
   timeout: number;
+}
+
+/** The bits of a CPUID answer that the guest sees; the others read as 0. */
+export interface CpuidMask {
+  /** The leaf: EAX before CPUID. */
+  leaf: number;
+  /** The subleaf, ECX before CPUID; every one unless said otherwise. */
+  subleaf: number | undefined;
+  /** The register of the answer. */
+  register: "eax" | "ebx" | "ecx" | "edx";
+  /** The bits that stay. */
+  mask: number;
 }
 
 /** The settings of a guest that says nothing. */
@@ -48,6 +63,7 @@ export function defaultSettings(): Settings {
     entry: undefined,
     stack: undefined,
     set: [],
+    cpuid: [],
     irqchip: false,
     io: "stop",
     expect: [],
@@ -153,6 +169,10 @@ const directives: Record<string, (settings: Settings, context: Context) => void>
     do settings.set.push(parseRegisterValue(scanner)); while (scanner.take(","));
     scanner.end();
   },
+  cpuid(settings, { scanner }) {
+    do settings.cpuid.push(parseCpuidMask(scanner)); while (scanner.take(","));
+    scanner.end();
+  },
   irqchip(settings, { scanner }) {
     settings.irqchip = scanner.oneOf(["yes", "no"], "irqchip") === "yes";
     scanner.end();
@@ -186,6 +206,32 @@ function parseRegisterValue(scanner: Scanner): { register: Register; value: bigi
   if (!scanner.take("=")) throw scanner.unexpected("expected =");
   const value = BigInt.asUintN(register.bits, parseFitting(scanner, register.bits));
   return { register, value };
+}
+
+/** `1:ecx = 0xfffffffe`, `7.0:ebx = 0`: LEAF[.SUBLEAF]:REGISTER = MASK. */
+function parseCpuidMask(scanner: Scanner): CpuidMask {
+  const leaf = parseWord(scanner);
+  const subleaf = parseSubleaf(scanner);
+  if (!scanner.take(":")) throw scanner.unexpected("expected : and a register behind the leaf");
+  const register = scanner.oneOf(["eax", "ebx", "ecx", "edx"], "the register of CPUID");
+  if (!scanner.take("=")) throw scanner.unexpected("expected = and a mask");
+  return { leaf, subleaf, register, mask: parseWord(scanner) };
+}
+
+function parseWord(scanner: Scanner): number {
+  return Number(BigInt.asUintN(32, parseFitting(scanner, 32)));
+}
+
+/** `.1`, which the scanner takes for a local label. */
+function parseSubleaf(scanner: Scanner): number | undefined {
+  if (!scanner.peek.startsWith(".") || scanner.isString) return undefined;
+  const start = scanner.position;
+  const name = scanner.name("a subleaf");
+  const value = /^\.\d/.test(name) ? parseInteger(name.slice(1)) : undefined;
+  if (value === undefined || value > 0xffff_ffffn) {
+    throw scanner.error("A subleaf is a number of 32 bits behind the point: 7.0:ebx=0", start);
+  }
+  return Number(value);
 }
 
 /** A number with a unit behind it, which the scanner's tokens would tear apart: `500ms`, `4M`. */

@@ -34,6 +34,8 @@ export interface Expectation {
   readonly text: string;
   /** What it is about: `exit` replaces the default expectation, that the guest halts. */
   readonly subject: "register" | "memory" | "output" | "exit";
+  /** What it looks at: two expectations of the same place contradict or repeat each other. */
+  readonly place: string;
   /** Compares it with what was found. */
   check(outcome: Outcome): Verdict;
 }
@@ -55,17 +57,14 @@ export function parseExpectation(
 ): Expectation {
   const scanner = new Scanner(at);
   const text = at.text.slice(at.start).trim();
-  const expectation = { text, ...parseSubject(scanner, symbols) };
+  const { subject, place, check } = parseSubject(scanner, symbols);
   scanner.end();
-  return {
-    text,
-    subject: expectation.subject,
-    check: (outcome) => ({ expectation: text, ...expectation.check(outcome) }),
-  };
+  return { text, subject, place, check: (outcome) => ({ expectation: text, ...check(outcome) }) };
 }
 
 interface Check {
   subject: Expectation["subject"];
+  place: string;
   check(outcome: Outcome): { found: string; holds: boolean };
 }
 
@@ -89,6 +88,7 @@ function parseRegister(scanner: Scanner): Check {
   const compare = parseComparison(scanner, register.bits);
   return {
     subject: "register",
+    place: register.name,
     check(outcome) {
       const value = register.read(outcome);
       return { found: `${name} = ${formatValue(value)}`, holds: compare(value) };
@@ -106,6 +106,7 @@ function parseMemory(
   const place = `${word} [${address.text}]`;
   return {
     subject: "memory",
+    place: `${word} [${address.value}]`,
     check({ memory }) {
       const bytes = memory(address.value, size);
       if (bytes === undefined) return { found: `${place} is not in RAM`, holds: false };
@@ -127,6 +128,7 @@ function parseMemoryBytes(scanner: Scanner, symbols: ReadonlyMap<string, bigint>
   const place = `[${address.text}]`;
   return {
     subject: "memory",
+    place: `[${address.value}]`,
     check({ memory }) {
       const bytes = memory(address.value, expected.length);
       if (bytes === undefined) return { found: `${place} is not in RAM`, holds: false };
@@ -143,6 +145,7 @@ function parseOutput(scanner: Scanner): Check {
   const expected = scanner.bytes("the output");
   return {
     subject: "output",
+    place: "output",
     check: ({ output }) => ({
       found: `output = ${quote(output)}`,
       holds: sameBytes(output, expected) === isEqual,
@@ -156,6 +159,7 @@ function parseExit(scanner: Scanner): Check {
   const status = reason === "status" ? parseStatus(scanner) : 0;
   return {
     subject: "exit",
+    place: "exit",
     check({ ending }) {
       const same = ending.reason === reason &&
         (ending.reason !== "status" || ending.status === status);

@@ -4,7 +4,15 @@
  * @module
  */
 
-export { applyDirective, defaultSettings, parseDirectives, type Settings } from "./directive.ts";
+export {
+  applyDirective,
+  type CpuidMask,
+  defaultSettings,
+  parseDirectives,
+  type Settings,
+} from "./directive.ts";
+export { type Elf, type ElfSegment, parseElf } from "./elf.ts";
+export { GuestError } from "./error.ts";
 export {
   type Ending,
   type Expectation,
@@ -14,5 +22,13 @@ export {
   quote,
   type Verdict,
 } from "./expectation.ts";
-export { loadSource, type Program } from "./program.ts";
+export { readGuest } from "./file.ts";
+export {
+  loadGuest,
+  type LoadOptions,
+  loadSource,
+  type Override,
+  type Program,
+  type ProgramSegment,
+} from "./program.ts";
 export { type Located, UnknownNameError } from "./scanner.ts";

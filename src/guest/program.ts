@@ -1,17 +1,35 @@
-import { assemble, type AssemblyError, type ListingRow } from "../asm/mod.ts";
+import { assemble, type Bits, type ListingRow } from "../asm/mod.ts";
 import { modes } from "../x86/mod.ts";
-import { findDirective, parseDirectives, type Settings } from "./directive.ts";
+import {
+  applyDirective,
+  defaultSettings,
+  findDirective,
+  parseDirectives,
+  type Settings,
+} from "./directive.ts";
+import { isElf, parseElf } from "./elf.ts";
+import { GuestError } from "./error.ts";
 import { parseExpectation } from "./expectation.ts";
-import { Scanner } from "./scanner.ts";
+import { type Located, Scanner } from "./scanner.ts";
+
+/** A part of a program that is copied into RAM. */
+export interface ProgramSegment {
+  /** The guest-physical address of its first byte. */
+  readonly address: number;
+  /** The bytes that are copied. */
+  readonly bytes: Uint8Array;
+  /** How many bytes it has in memory, where the rest is zero; as many as `bytes` by default. */
+  readonly size?: number;
+}
 
 /** A guest program: what is copied into RAM, where it starts, and what it must prove. */
 export interface Program {
   /** Where it came from: a file's name. */
   readonly name: string;
-  /** What is copied into RAM. */
-  readonly image: Uint8Array;
-  /** Where the image goes. */
-  readonly load: number;
+  /** What the file is. */
+  readonly format: "source" | "flat" | "elf";
+  /** What is copied into RAM; one segment, unless it is an ELF file. */
+  readonly segments: readonly [ProgramSegment, ...ProgramSegment[]];
   /** The address of the first instruction. */
   readonly entry: number;
   /** The stack pointer at the start. */
@@ -20,12 +38,31 @@ export interface Program {
   readonly settings: Settings;
   /** The address or value of every label. */
   readonly symbols: ReadonlyMap<string, bigint>;
-  /** Which source line made which bytes. */
+  /** Which source line made which bytes; empty where there is no source. */
   readonly listing: readonly ListingRow[];
+  /** What is doubtful about it, though it runs. */
+  readonly warnings: readonly string[];
 }
 
-/** The top of a real-mode stack, below where a BIOS loads a boot sector. */
-const REAL_MODE_STACK = 0x7000;
+/** A directive from outside, which wins over the guest's own: `--mode long`. */
+export interface Override {
+  /** The directive. */
+  readonly name: string;
+  /** Its value and where that stands. */
+  readonly at: Located;
+}
+
+/** How a guest is loaded. */
+export interface LoadOptions {
+  /** Its name: for messages, and for what it includes. */
+  name: string;
+  /** Directives that win over its own. An expectation replaces those of the same place. */
+  overrides?: readonly Override[];
+  /** Reads a file for `%include`; undefined if it does not exist. `from` is the file including it. */
+  readText?: (path: string, from: string) => string | undefined;
+  /** Reads a file for `incbin`; undefined if it does not exist. `from` is the file including it. */
+  readBytes?: (path: string, from: string) => Uint8Array | undefined;
+}
 
 /**
  * Assembles a guest's source and reads its directives.
@@ -45,31 +82,191 @@ const REAL_MODE_STACK = 0x7000;
  *   mul bl
  *   hlt
  * `, "multiply.asm");
- * console.log(program.image.length, program.settings.mode); // 7, "real"
+ * console.log(program.segments[0].bytes.length, program.settings.mode); // 7, "real"
  * ```
  */
 export function loadSource(source: string, name: string): Program {
-  const { bytes, origin, listing, symbols } = assemble(source, { name });
-  const settings = parseDirectives(source, { name, symbols });
-  if (!settings.expect.some(({ subject }) => subject === "exit")) {
+  return fromSource(source, { name });
+}
+
+/**
+ * Loads a guest: NASM source, an ELF executable or a flat binary. Which of them it is, is found from
+ * its bytes; the name decides only where they could be both: text of one line is a flat binary if it
+ * is called so (`.bin`, `.img`).
+ *
+ * A source is assembled, and its origin and directives say where it goes. An ELF file says so itself;
+ * it starts in protected or long mode, as its class says, with RAM that holds its segments. A flat
+ * binary goes to 0, a boot sector (0x55, 0xAA at its byte 510) to 0x7C00, and starts in real mode.
+ *
+ * @throws {AssemblyError} When the source, a directive or an override is wrong.
+ * @throws {GuestError} When the file is no guest, or its settings do not fit it or each other.
+ */
+export function loadGuest(bytes: Uint8Array, options: LoadOptions): Program {
+  if (bytes.length === 0) throw new GuestError(options.name, "The file is empty");
+  if (isElf(bytes)) return fromElf(bytes, options);
+  const source = asText(bytes);
+  const isNamedFlat = /\.(bin|img)$/i.test(options.name) && !source?.includes("\n");
+  return source === undefined || isNamedFlat
+    ? fromFlat(bytes, options)
+    : fromSource(source, options);
+}
+
+/** The bytes as text; nothing where they can be none. Text in another encoding than UTF-8 has no
+ * control characters either, and only its comments and strings are affected. */
+function asText(bytes: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    // deno-lint-ignore no-control-regex
+    return /[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]/.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a file tells of itself, before its settings are known. */
+interface Contents {
+  readonly name: string;
+  readonly format: Program["format"];
+  readonly segments: Program["segments"];
+  readonly entry: number;
+  readonly symbols: ReadonlyMap<string, bigint>;
+  readonly listing: readonly ListingRow[];
+  readonly warnings: readonly string[];
+  /** The source, where there is one. */
+  readonly source?: string;
+  /** The mode of its first instruction. */
+  readonly bits?: Bits;
+}
+
+function fromSource(source: string, options: LoadOptions): Program {
+  const { name, readText, readBytes } = options;
+  const { bytes, origin, bits, listing, symbols, warnings } = assemble(source, {
+    name,
+    ...(readText && { readText }),
+    ...(readBytes && { readBytes }),
+  });
+  return settle(parseDirectives(source, { name, symbols }), {
+    name,
+    format: "source",
+    segments: [{ address: origin, bytes }],
+    entry: origin,
+    symbols,
+    listing,
+    source,
+    bits,
+    warnings: warnings.map(({ file, line, column, message }) =>
+      `${file}:${line}:${column}: ${message}`
+    ),
+  }, options);
+}
+
+function fromElf(bytes: Uint8Array, options: LoadOptions): Program {
+  const { name } = options;
+  const { bits, entry, segments, symbols } = parseElf(bytes, name);
+  const settings = defaultSettings();
+  settings.mode = bits === 64 ? "long" : "protected";
+  const last = segments.at(-1)!;
+  settings.ram = Math.max(settings.ram, ramFor(last.address + (last.size ?? last.bytes.length)));
+  const [first, ...others] = segments;
+  return settle(settings, {
+    name,
+    format: "elf",
+    segments: [first!, ...others],
+    entry,
+    symbols,
+    listing: [],
+    warnings: [],
+  }, options);
+}
+
+const MIB = 2 ** 20;
+/** More than this is asked for, not given. */
+const MOST_RAM_UNASKED = 1024 * MIB;
+
+/** RAM up to `end` and a stack above it. */
+function ramFor(end: number): number {
+  const size = (Math.ceil(end / MIB) + 1) * MIB;
+  return size <= MOST_RAM_UNASKED ? size : 0;
+}
+
+const BOOT_SECTOR = { address: 0x7c00, size: 512, signature: [0x55, 0xaa] } as const;
+
+function fromFlat(bytes: Uint8Array, options: LoadOptions): Program {
+  const isBootSector = bytes.length >= BOOT_SECTOR.size &&
+    BOOT_SECTOR.signature.every((byte, i) => bytes[BOOT_SECTOR.size - 2 + i] === byte);
+  const address = isBootSector ? BOOT_SECTOR.address : 0;
+  return settle(defaultSettings(), {
+    name: options.name,
+    format: "flat",
+    segments: [{ address, bytes }],
+    entry: address,
+    symbols: new Map(),
+    listing: [],
+    warnings: [],
+  }, options);
+}
+
+/** Applies the overrides, fills in what neither they nor the guest say, and checks the whole. */
+function settle(settings: Settings, contents: Contents, options: LoadOptions): Program {
+  const { name, format, symbols, source, bits } = contents;
+  const { overrides = [] } = options;
+  const own = settings.expect.splice(0);
+  for (const { name, at } of overrides) applyDirective(settings, name, { at, symbols });
+  const isReplaced = (place: string) => settings.expect.some((other) => other.place === place);
+  settings.expect = [...own.filter(({ place }) => !isReplaced(place)), ...settings.expect];
+  if (!isReplaced("exit")) {
     const text = "exit = hlt";
     settings.expect.push(parseExpectation({ file: name, line: 0, text, start: 0 }, symbols));
   }
-  const { mode, ram, load = origin, entry = load } = settings;
+  const { mode, ram, load, entry = load ?? contents.entry } = settings;
   const { stack = mode === "real" ? Math.min(REAL_MODE_STACK, ram) : ram } = settings;
-  const program = { name, image: bytes, load, entry, stack, settings, symbols, listing };
+  const [first, ...others] = contents.segments;
+  const warnings = [...contents.warnings];
+  if (bits !== undefined && bits !== modes[mode].bits && settings.entry === undefined) {
+    warnings.push(
+      `${name}: It starts in ${modes[mode].description}, but its first instruction is assembled ` +
+        `for ${bits} bits: say otherwise with ;! mode: or bits`,
+    );
+  }
+  const program: Program = {
+    name,
+    format,
+    segments: [{ ...first, address: load ?? first.address }, ...others],
+    entry,
+    stack,
+    settings,
+    symbols,
+    listing: contents.listing,
+    warnings,
+  };
   const misfit = findMisfit(program);
-  if (misfit !== undefined) throw misplaced(source, { name, ...misfit });
+  if (misfit !== undefined) throw misplaced(misfit, { name, overrides, source });
   return program;
 }
 
-/** Why a program cannot start as its directives say, and the directives that decide it. */
-function findMisfit(program: Program): { reason: string; names: string[] } | undefined {
-  const { image, load, entry, stack, settings: { mode, ram } } = program;
+/** The top of a real-mode stack, below where a BIOS loads a boot sector. */
+const REAL_MODE_STACK = 0x7000;
+
+interface Misfit {
+  readonly reason: string;
+  /** The directives that decide it. */
+  readonly names: readonly string[];
+}
+
+/** Why a program cannot start as its settings say. */
+function findMisfit(program: Program): Misfit | undefined {
+  const { format, segments, entry, stack, settings: { mode, ram, load } } = program;
   const { description, maxEntry, maxStack } = modes[mode];
-  if (load + image.length > ram) {
-    const size = `${image.length} byte${image.length === 1 ? "" : "s"}`;
-    const reason = `An image of ${size} at ${hex(load)} does not fit into ${ram / 1024}K of RAM`;
+  if (format === "elf" && load !== undefined) {
+    const reason = "An ELF file says itself where it goes: it takes no load address";
+    return { reason, names: ["load"] };
+  }
+  for (const { address, bytes, size = bytes.length } of segments) {
+    if (address + size <= ram) continue;
+    const image = `${format === "elf" ? "A segment" : "An image"} of ${size} byte${
+      size === 1 ? "" : "s"
+    }`;
+    const reason = `${image} at ${hex(address)} does not fit into ${ram / 1024}K of RAM`;
     return { reason, names: ["load", "ram"] };
   }
   if (entry >= ram) {
@@ -89,14 +286,20 @@ function findMisfit(program: Program): { reason: string; names: string[] } | und
   return undefined;
 }
 
-/** The error at the directive that decides, or at the first line where there is none. */
+/** The error where the override or the directive stands that decides, or else at the first line. */
 function misplaced(
-  source: string,
-  { name: file, names, reason }: { name: string; names: string[]; reason: string },
-): AssemblyError {
-  const text = source.split("\n", 1)[0]!;
-  const at = findDirective(source, { file, names }) ?? { file, line: 1, text, start: 0 };
-  return new Scanner(at).error(reason);
+  { reason, names }: Misfit,
+  { name: file, overrides, source }: {
+    name: string;
+    overrides: readonly Override[];
+    source: string | undefined;
+  },
+): Error {
+  const override = overrides.findLast(({ name }) => names.includes(name))?.at;
+  if (override !== undefined) return new Scanner(override).error(reason);
+  if (source === undefined) return new GuestError(file, reason);
+  const first = { file, line: 1, text: source.split("\n", 1)[0]!, start: 0 };
+  return new Scanner(findDirective(source, { file, names }) ?? first).error(reason);
 }
 
 function hex(value: number): string {

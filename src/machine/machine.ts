@@ -1,16 +1,24 @@
-import type { Ending, Outcome, Program } from "../guest/mod.ts";
+import {
+  type CpuidMask,
+  type Ending,
+  GuestError,
+  type Outcome,
+  type Program,
+} from "../guest/mod.ts";
 import {
   type CpuidEntry,
   type Exit,
   type GuestMemory,
   type IoExit,
   Kvm,
+  KvmError,
   type MmioExit,
   type Vcpu,
   type Vm,
 } from "../kvm/mod.ts";
-import { type Mode, startIn } from "../x86/mod.ts";
+import { type Mode, PAGE_TABLES_ADDRESS, type RegisterFile, startIn } from "../x86/mod.ts";
 import { Bus } from "./bus.ts";
+import { ByteBuffer } from "./byte_buffer.ts";
 import { attachConsole, OUTPUT_PORTS } from "./console.ts";
 import { Tick } from "./tick.ts";
 
@@ -27,8 +35,11 @@ const MANY_EXITS = 1024;
 const TSS_ADDRESS = 0xfeff_d000;
 const IDENTITY_MAP_ADDRESS = 0xfeff_c000;
 
-/** RAM ends here and goes on at 4 GiB: what lies between belongs to devices, as on a PC. */
-const DEVICE_HOLE = 0xc000_0000;
+/**
+ * RAM ends here and goes on at 4 GiB: between lie the page tables of the paged modes, the interrupt
+ * controllers and KVM's own pages.
+ */
+const RAM_HOLE = PAGE_TABLES_ADDRESS;
 const FOUR_GIB = 0x1_0000_0000;
 
 /** A range of guest-physical memory. */
@@ -54,7 +65,7 @@ export interface MachineOptions {
   cpuid?: (supported: CpuidEntry[]) => CpuidEntry[];
   /** What happens to accesses that nobody answers: `stop` ends the run. */
   io?: "stop" | "log" | "ignore";
-  /** Gets what the guest writes to its console, at most a tick later. */
+  /** Gets what the guest writes to its console, at most a tick later. A copy. */
   output?: (bytes: Uint8Array) => void;
   /** Gets the accesses that nobody answered, with `io: "log"`. */
   log?: (exit: IoExit | MmioExit) => void;
@@ -113,6 +124,8 @@ export class Machine implements Disposable {
   /** How many exits a guest's output has taken so far. */
   #outputExits = 0;
   #gathersOutput = false;
+  readonly #output = new ByteBuffer();
+  #milliseconds = 0;
   readonly #made: DisposableStack;
   #status: number | undefined;
 
@@ -141,7 +154,7 @@ export class Machine implements Disposable {
     this.vcpu.setCpuid(options.cpuid?.(supported) ?? supported);
     this.#tick = made.use(new Tick());
     this.#tick.interrupt(this.vcpu);
-    attachConsole(this.ports, (bytes) => options.output?.(bytes));
+    attachConsole(this.ports, (bytes) => this.#output.append(bytes));
     this.ports.attach({ first: STATUS_PORT, length: 4 }, {
       write: (_offset, data) => this.#status = fromLittleEndian(data),
     });
@@ -149,24 +162,70 @@ export class Machine implements Disposable {
   }
 
   /**
+   * Builds the machine that a program's settings ask for, and loads the program.
+   *
+   * @param options What the settings say nothing of: who gets the output, and what they do say, where
+   * it is to be otherwise.
+   * @throws {KvmError} When this host cannot give what it needs; nothing is left open then.
+   * @throws {GuestError} When no CPU can be in the state that it asks for.
+   */
+  static for(program: Program, options: MachineOptions = {}): Machine {
+    const { ram, irqchip, io, cpuid } = program.settings;
+    const machine = new Machine({
+      ram,
+      irqchip,
+      io,
+      cpuid: (supported) => maskCpuid(supported, cpuid),
+      ...options,
+    });
+    try {
+      machine.load(program);
+      return machine;
+    } catch (error) {
+      machine.close();
+      throw error;
+    }
+  }
+
+  /**
    * Copies a program into RAM and sets the CPU to its first instruction.
    *
    * @throws {RangeError} When it does not fit into RAM, or its mode cannot reach its entry point.
+   * @throws {GuestError} When no CPU can be in the state that its settings ask for.
    */
   load(program: Program): void {
-    const { image, load, entry, stack, settings } = program;
-    if (!this.write(load, image)) {
-      throw new RangeError(
-        `Cannot load ${program.name}: its ${image.length} bytes at 0x${load.toString(16)} do not ` +
-          `fit into ${this.memory.map(describe).join(" and ")}`,
-      );
+    const { entry, stack, settings: { mode, set } } = program;
+    for (const { address, bytes, size = bytes.length } of program.segments) {
+      const region = this.#regionOf(address, size);
+      if (region === undefined) {
+        throw new RangeError(
+          `Cannot load ${program.name}: its ${size} bytes at 0x${address.toString(16)} do not ` +
+            `fit into ${this.memory.map(describe).join(" and ")}`,
+        );
+      }
+      const start = address - region.guestAddress;
+      region.bytes.set(bytes, start);
+      region.bytes.fill(0, start + bytes.length, start + size);
     }
-    this.start({ mode: settings.mode, entry, stack });
+    this.start({ mode, entry, stack });
+    if (set.length === 0) return;
     const regs = this.vcpu.getRegs();
     const sregs = this.vcpu.getSregs();
-    for (const { register, value } of settings.set) register.write({ regs, sregs }, value);
-    this.vcpu.setSregs(sregs);
-    this.vcpu.setRegs(regs);
+    for (const { register, value } of set) register.write({ regs, sregs }, value);
+    try {
+      this.vcpu.setSregs(sregs);
+      this.vcpu.setRegs(regs);
+    } catch (error) {
+      if (!(error instanceof KvmError && error.code === "EINVAL")) throw error;
+      const values = set.map(({ register, value }) => `${register.name} = 0x${value.toString(16)}`);
+      throw new GuestError(
+        program.name,
+        `No CPU can be in ${mode} mode with ${values.join(", ")}`,
+        {
+          cause: error,
+        },
+      );
+    }
   }
 
   /**
@@ -200,13 +259,17 @@ export class Machine implements Disposable {
     );
   }
 
+  /** The registers now. */
+  registers(): RegisterFile {
+    return { regs: this.vcpu.getRegs(), sregs: this.vcpu.getSregs() };
+  }
+
   /** What is known of the guest now, for its expectations. */
   outcome(ending: Ending, output: Uint8Array): Outcome {
     return {
       ending,
       output,
-      regs: this.vcpu.getRegs(),
-      sregs: this.vcpu.getSregs(),
+      ...this.registers(),
       memory: (address, length) => this.read(address, length),
     };
   }
@@ -220,7 +283,7 @@ export class Machine implements Disposable {
   async run(options: RunOptions = {}): Promise<Stop> {
     const { timeout = Infinity, signal } = options;
     const deadline = performance.now() + timeout;
-    this.#tick.start();
+    this.#tick.start(timeout);
     try {
       for (;;) {
         const stop = this.#runOneTick();
@@ -234,8 +297,23 @@ export class Machine implements Disposable {
     }
   }
 
+  /** How long the guest has run, with what its exits took, in milliseconds. */
+  get milliseconds(): number {
+    return this.#milliseconds;
+  }
+
   /** Runs until something stops it, or until the tick. */
   #runOneTick(): Stop | undefined {
+    const start = performance.now();
+    try {
+      return this.#runExits();
+    } finally {
+      this.#milliseconds += performance.now() - start;
+      this.#flush();
+    }
+  }
+
+  #runExits(): Stop | undefined {
     for (;;) {
       const exit = this.vcpu.run();
       this.exits.set(exit.reason, (this.exits.get(exit.reason) ?? 0) + 1);
@@ -310,8 +388,17 @@ export class Machine implements Disposable {
     const { io = "stop", log } = this.#options;
     if (io === "stop") return false;
     if (exit.direction === "in" || exit.direction === "read") data.fill(0xff);
-    if (io === "log") log?.(exit);
+    if (io === "log") {
+      this.#flush();
+      log?.(exit);
+    }
     return true;
+  }
+
+  /** Hands over the output since the last time. */
+  #flush(): void {
+    const bytes = this.#output.take();
+    if (bytes.length > 0) this.#options.output?.(bytes);
   }
 
   /** Closes the vCPU, the VM, its memory and `/dev/kvm`; again, it does nothing. */
@@ -327,8 +414,20 @@ export class Machine implements Disposable {
 
 /** RAM of `size` bytes from address 0, around the hole for devices. */
 function ramRegions(size: number): MemoryRegion[] {
-  const low = { guestAddress: 0, size: Math.min(size, DEVICE_HOLE) };
-  return size <= DEVICE_HOLE ? [low] : [low, { guestAddress: FOUR_GIB, size: size - DEVICE_HOLE }];
+  const low = { guestAddress: 0, size: Math.min(size, RAM_HOLE) };
+  return size <= RAM_HOLE ? [low] : [low, { guestAddress: FOUR_GIB, size: size - RAM_HOLE }];
+}
+
+/** What the host supports, without the bits that are masked. */
+function maskCpuid(supported: CpuidEntry[], masks: readonly CpuidMask[]): CpuidEntry[] {
+  return supported.map((entry) => {
+    const masked = { ...entry };
+    for (const { leaf, subleaf, register, mask } of masks) {
+      if (entry.function !== leaf || (subleaf ?? entry.index) !== entry.index) continue;
+      masked[register] = (masked[register] & mask) >>> 0;
+    }
+    return masked;
+  });
 }
 
 function describe({ guestAddress, size }: GuestMemory): string {

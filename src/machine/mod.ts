@@ -24,5 +24,6 @@ export {
   STATUS_PORT,
   type Stop,
 } from "./machine.ts";
+export { type Proof, prove, type ProveOptions } from "./prove.ts";
 export { decodeSnapshot, encodeSnapshot, SnapshotFileError } from "./snapshot_file.ts";
 export { Tick, TICK_MILLISECONDS } from "./tick.ts";

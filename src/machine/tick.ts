@@ -66,14 +66,20 @@ export class Tick implements Disposable {
     vcpu.setSignalMask(blocked.filter((signal) => signal !== SIGNAL));
   }
 
-  /** Begins to tick. */
-  start(): void {
-    this.#arm(TICK_MILLISECONDS);
+  /**
+   * Begins to tick.
+   *
+   * @param first When it ticks first, if that is earlier than its interval: a short deadline.
+   */
+  start(first: number = TICK_MILLISECONDS): void {
+    // A timer that is set to 0 never expires.
+    const shortest = 0.001;
+    this.#arm(TICK_MILLISECONDS, Math.max(shortest, Math.min(first, TICK_MILLISECONDS)));
   }
 
   /** Ceases to tick, and takes what was pending. */
   stop(): void {
-    this.#arm(0);
+    this.#arm(0, 0);
     this.take();
   }
 
@@ -86,9 +92,9 @@ export class Tick implements Disposable {
   }
 
   /** struct itimerspec: interval and first expiry, seconds and nanoseconds each. */
-  #arm(milliseconds: number): void {
-    const nanoseconds = BigInt(milliseconds * 1e6);
-    const times = BigInt64Array.of(0n, nanoseconds, 0n, nanoseconds);
+  #arm(interval: number, first: number): void {
+    const nanoseconds = (milliseconds: number) => BigInt(Math.round(milliseconds * 1e6));
+    const times = BigInt64Array.of(0n, nanoseconds(interval), 0n, nanoseconds(first));
     this.#libc.timer_settime(this.#timer[0]!, 0, times, null);
   }
 

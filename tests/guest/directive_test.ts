@@ -21,7 +21,7 @@ function changed(source: string): Partial<Settings> {
   return Object.fromEntries(
     defaults.map(([name]) => [name, settings[name as keyof Settings]] as const)
       .filter(([name, value], i) =>
-        name !== "set" && name !== "expect" && value !== defaults[i]![1]
+        !["set", "cpuid", "expect"].includes(name) && value !== defaults[i]![1]
       ),
   );
 }
@@ -42,6 +42,7 @@ Deno.test("parseDirectives() gives the defaults for a source that says nothing",
     entry: undefined,
     stack: undefined,
     set: [],
+    cpuid: [],
     irqchip: false,
     io: "stop",
     expect: [],
@@ -217,4 +218,26 @@ Deno.test("applyDirective() changes settings as a directive from elsewhere says"
     'There is no directive "rom"',
   );
   assertEquals(error.known.includes("ram"), true);
+});
+
+Deno.test("parseDirectives() reads which bits of CPUID a guest sees", () => {
+  assertEquals(
+    parse(";! cpuid: 1:ecx = 0xfffffffe, 7.0:ebx=0\n;! cpuid: 0x80000001:EDX=-1").cpuid,
+    [
+      { leaf: 1, subleaf: undefined, register: "ecx", mask: 0xffff_fffe },
+      { leaf: 7, subleaf: 0, register: "ebx", mask: 0 },
+      { leaf: 0x8000_0001, subleaf: undefined, register: "edx", mask: 0xffff_ffff },
+    ],
+  );
+});
+
+Deno.test("parseDirectives() refuses a wrong CPUID mask where it is wrong", () => {
+  assertErrors({
+    ";! cpuid: ecx=0": [11, 3, 'Expected a value, not "ecx"'],
+    ";! cpuid: 1.x:ecx=0": [12, 2, "A subleaf is a number of 32 bits behind the point: 7.0:ebx=0"],
+    ";! cpuid: 1:ecx": [16, 1, "Expected = and a mask, not the end of the line"],
+    ";! cpuid: 1:esi=0": [13, 3, 'The register of CPUID is one of eax, ebx, ecx, edx, not "esi"'],
+    ";! cpuid: 1=0": [12, 1, 'Expected : and a register behind the leaf, not "="'],
+    ";! cpuid: 1:ecx=0x100000000": [17, 11, "The value does not fit into 32 bits"],
+  });
 });

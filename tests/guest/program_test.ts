@@ -3,7 +3,7 @@ import { AssemblyError } from "../../src/asm/mod.ts";
 import { loadSource } from "../../src/guest/mod.ts";
 
 function place(source: string): { load: number; entry: number; stack: number } {
-  const { load, entry, stack } = loadSource(source, "guest.asm");
+  const { segments: [{ address: load }], entry, stack } = loadSource(source, "guest.asm");
   return { load, entry, stack };
 }
 
@@ -13,7 +13,7 @@ function failure(source: string): string {
 
 Deno.test("loadSource() assembles the source and reads its directives", () => {
   const program = loadSource(";! ram: 64K\nstart: mov ax, 42\nhlt", "guest.asm");
-  assertEquals([...program.image], [0xb8, 42, 0, 0xf4]);
+  assertEquals([...program.segments[0].bytes], [0xb8, 42, 0, 0xf4]);
   assertEquals(program.name, "guest.asm");
   assertEquals(program.settings.ram, 0x1_0000);
   assertEquals(program.symbols, new Map([["start", 0n]]));

@@ -1,0 +1,98 @@
+import { GuestError } from "./error.ts";
+import { loadGuest, type Override, type Program } from "./program.ts";
+
+/** Larger files are no guests. */
+const LARGEST_FILE = 256 * 2 ** 20;
+
+/**
+ * Loads a guest from a file ({@linkcode loadGuest}). What it includes is found relative to the
+ * including file. Takes `--allow-read`.
+ *
+ * @param path The file; `-` is the standard input.
+ * @param options `overrides`: directives that win over the guest's own.
+ * @throws {AssemblyError} When its source, a directive or an override is wrong.
+ * @throws {GuestError} When it cannot be read, is no guest, or its settings do not fit.
+ */
+export function readGuest(
+  path: string,
+  options: { overrides?: readonly Override[] } = {},
+): Program {
+  const isInput = path === "-";
+  const bytes = isInput ? readInput() : readFile(path, path);
+  return loadGuest(bytes, {
+    ...options,
+    name: isInput ? "<stdin>" : path,
+    readBytes: (file, from) => readIncluded(beside(from, file), path),
+    readText(file, from) {
+      const bytes = readIncluded(beside(from, file), path);
+      return bytes && new TextDecoder().decode(bytes);
+    },
+  });
+}
+
+/** `file` as it is meant in the file `from`. */
+function beside(from: string, file: string): string {
+  const folder = from.slice(0, from.lastIndexOf("/") + 1);
+  return file.startsWith("/") ? file : folder + file;
+}
+
+function readIncluded(path: string, guest: string): Uint8Array | undefined {
+  try {
+    return readFile(path, guest);
+  } catch (error) {
+    if (error instanceof GuestError && error.cause instanceof Deno.errors.NotFound) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** A whole file. Nothing is opened that is no file: opening a FIFO waits for its other end. */
+function readFile(path: string, guest: string): Uint8Array {
+  const refused = (reason: string, cause?: unknown) =>
+    new GuestError(guest, `Cannot read ${path === guest ? "it" : path}: ${reason}`, { cause });
+  try {
+    const { isFile, isDirectory, isFifo, size } = Deno.statSync(path);
+    if (isDirectory) throw refused("it is a directory, and a guest is one file");
+    if (isFifo) throw refused("it is a FIFO. Give the guest on the standard input instead: -");
+    if (!isFile) throw refused("it is no regular file");
+    if (size > LARGEST_FILE) throw refused(tooLarge(`it has ${size} bytes`));
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw refused("there is no such file", error);
+    if (error instanceof Deno.errors.NotCapable) {
+      throw refused(
+        "Deno was not given the permission. Run with --allow-read: " +
+          "deno run --allow-ffi --allow-read main.ts …",
+        error,
+      );
+    }
+    if (error instanceof Deno.errors.PermissionDenied) throw refused("permission denied", error);
+    if (error instanceof GuestError || !(error instanceof Error)) throw error;
+    throw refused(error.message, error);
+  }
+}
+
+function readInput(): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const piece = new Uint8Array(64 * 1024);
+    const length = Deno.stdin.readSync(piece);
+    if (length === null) break;
+    pieces.push(piece.subarray(0, length));
+    size += length;
+    if (size > LARGEST_FILE) throw new GuestError("<stdin>", tooLarge("it goes on"));
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+function tooLarge(found: string): string {
+  return `${found}, and a guest has at most ${LARGEST_FILE} (256 MiB)`;
+}

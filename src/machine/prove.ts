@@ -1,0 +1,125 @@
+import type { Ending, Program, Verdict } from "../guest/mod.ts";
+import type { IoExit, MmioExit } from "../kvm/mod.ts";
+import type { RegisterFile } from "../x86/mod.ts";
+import { ByteBuffer } from "./byte_buffer.ts";
+import { type Support, tryMode } from "./host.ts";
+import { Machine, type MachineOptions, type Stop } from "./machine.ts";
+
+/** What came of a guest. */
+export interface Proof {
+  /**
+   * - `proved`: every expectation holds.
+   * - `failed`: it ended as expected, or halted, but an expectation does not hold.
+   * - `crashed`: a triple fault, an emulation failure, an access nobody answers, a status nobody
+   *   expected.
+   * - `timeout`, `interrupted`: it was stopped.
+   * - `unsupported`: it crashed because this host lacks its CPU mode.
+   */
+  readonly outcome: "proved" | "failed" | "crashed" | "timeout" | "interrupted" | "unsupported";
+  /** Why it stopped. */
+  readonly stop: Stop;
+  /** What its expectations came to; none were checked where it did not end by itself. */
+  readonly verdicts: readonly Verdict[];
+  /** All it wrote to its console. */
+  readonly output: Uint8Array;
+  /** The registers before its first instruction. */
+  readonly before: RegisterFile;
+  /** The registers in the end. */
+  readonly after: RegisterFile;
+  /** What this host lacks, where it is `unsupported`. */
+  readonly lacks?: string;
+}
+
+/** How a guest is proved. */
+export interface ProveOptions {
+  /** Stops it from outside. */
+  signal?: AbortSignal;
+  /** Gets what it writes to its console, at most a tick later. */
+  output?: (bytes: Uint8Array) => void;
+  /** Gets the accesses that nobody answered, where its settings say `io: log`. */
+  log?: (machine: Machine, exit: IoExit | MmioExit) => void;
+  /** Looks at the machine before it is closed. */
+  inspect?: (machine: Machine, proof: Proof) => void | Promise<void>;
+}
+
+/**
+ * Runs a program in a machine of its own, as its settings say, and checks what it must prove.
+ *
+ * @throws {KvmError} When this host cannot give what the machine needs.
+ * @throws {GuestError} When no CPU can be in the state that the settings ask for.
+ *
+ * @example
+ * ```ts
+ * import { loadSource, prove } from "@hlt/hlt";
+ *
+ * const program = loadSource(";! expect: al = 42\nmov al, 42\nhlt", "answer.asm");
+ * const { outcome, verdicts } = await prove(program);
+ * console.log(outcome, verdicts[0]!.found); // "proved", "al = 42 (0x2a)"
+ * ```
+ */
+export async function prove(program: Program, options: ProveOptions = {}): Promise<Proof> {
+  const { log } = options;
+  const collected = new ByteBuffer();
+  const machineOptions: MachineOptions = {
+    output(bytes) {
+      collected.append(bytes);
+      options.output?.(bytes);
+    },
+    ...(log && { log: (exit) => log(machine, exit) }),
+  };
+  using machine = Machine.for(program, machineOptions);
+  const before = machine.registers();
+  const { timeout } = program.settings;
+  const { signal } = options;
+  const stop = await machine.run({ timeout, ...(signal && { signal }) });
+  const proof = judge(program, { machine, stop, before, output: collected.bytes() });
+  await options.inspect?.(machine, proof);
+  return proof;
+}
+
+function judge(
+  program: Program,
+  run: { machine: Machine; stop: Stop; before: RegisterFile; output: Uint8Array },
+): Proof {
+  const { machine, stop, before, output } = run;
+  const rest = { stop, output, before, after: machine.registers() };
+  if (stop.reason === "timeout" || stop.reason === "interrupted") {
+    return { outcome: stop.reason, verdicts: [], ...rest };
+  }
+  const verdicts = stop.reason === "unhandled"
+    ? []
+    : program.settings.expect.map((expectation) =>
+      expectation.check(machine.outcome(stop, output))
+    );
+  if (stop.reason === "unhandled" || !isExpected(program, { machine, stop, output })) {
+    const support = supports(machine, program);
+    return support.works
+      ? { outcome: "crashed", verdicts, ...rest }
+      : { outcome: "unsupported", verdicts: [], lacks: support.reason, ...rest };
+  }
+  const outcome = verdicts.every(({ holds }) => holds) ? "proved" : "failed";
+  return { outcome, verdicts, ...rest };
+}
+
+/** Whether the guest may end so: HLT never is a crash, at most a failed expectation. */
+function isExpected(
+  program: Program,
+  { machine, stop, output }: { machine: Machine; stop: Ending; output: Uint8Array },
+): boolean {
+  if (stop.reason === "hlt") return true;
+  const outcome = machine.outcome(stop, output);
+  return program.settings.expect
+    .filter(({ subject }) => subject === "exit")
+    .every((expectation) => expectation.check(outcome).holds);
+}
+
+/** Whether this host can run the mode that the guest started in, and the one it went to. */
+function supports(machine: Machine, program: Program): Support {
+  const { cr0, efer } = machine.vcpu.getSregs();
+  const CR0_PG = 1n << 31n;
+  const EFER_LMA = 1n << 10n;
+  const isPaged = (cr0 & CR0_PG) !== 0n && (efer & EFER_LMA) === 0n;
+  const { mode } = program.settings;
+  const started = tryMode(mode);
+  return started.works && isPaged && mode !== "paged" ? tryMode("paged") : started;
+}
