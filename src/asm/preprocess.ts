@@ -86,4 +86,4 @@ export function preprocess(source: string, options: PreprocessOptions = {}): Pre
 }
 
 /** Anything that the preprocessor would act on; what it finds in comments costs time only. */
-const WORTH_EXPANDING = /%|__|\\\r?\n|^#|\b(?:i?struc|at)\b/im;
+const WORTH_EXPANDING = /%|__|\\\r?\n|^#|\b(?:(?:i|end)?struc|at|iend)\b/im;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { assemble, AssemblyError } from "../../src/asm/mod.ts";
 import { preprocess, type PreprocessOptions } from "../../src/asm/preprocess.ts";
-import { assertSameAsNasm, nasmTest, toHex } from "./nasm.ts";
+import { assertSameAsNasm, nasmTest, runNasm, toHex } from "./nasm.ts";
 
 // The golden corpus: sources and what `nasm -E` 2.16.01 makes of them, in normal form.
 const cases = Deno.readTextFileSync(new URL("preprocess_cases.txt", import.meta.url))
@@ -9,6 +9,10 @@ const cases = Deno.readTextFileSync(new URL("preprocess_cases.txt", import.meta.
     const [, name, source, expected] = /^(.*)\n([^]*)^--- expands to\n([^]*)$/m.exec(text)!;
     return { name: name!, source: source!, expected: expected!.trim() };
   });
+
+// Sources that NASM refuses for what is wrong in their use of the preprocessor.
+const wrong = Deno.readTextFileSync(new URL("preprocess_wrong.txt", import.meta.url))
+  .split(/^---\n/m);
 
 /** Preprocessed text without what says nothing: comments, blanks, numbers of local labels. */
 function normalize(text: string): string {
@@ -212,6 +216,18 @@ for (const [name, source] of Object.entries(values)) {
     assertSameAsNasm(source);
   });
 }
+
+Deno.test("preprocess() refuses what is wrong, and says where", () => {
+  for (const source of wrong) {
+    const error = assertThrows(() => assemble(source), AssemblyError, undefined, source);
+    assert(error.line >= 1 && error.line <= source.split("\n").length, source);
+    assert(error.column >= 1, source);
+  }
+});
+
+nasmTest("preprocess() refuses only what NASM refuses", () => {
+  for (const source of wrong) assertEquals(runNasm(source).bytes, undefined, source);
+});
 
 Deno.test("preprocess() takes values from the assembler until they settle", () => {
   assertEquals(hex("a: nop\nnop\nb:\n%assign d b-a\n%rep d\ndb d\n%endrep"), "90 90 02 02");

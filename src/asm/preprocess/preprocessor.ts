@@ -115,6 +115,7 @@ export class Preprocessor implements Host {
   #probes: string[] = [];
   #row: PreprocessedLine | undefined;
   #line: Line = { text: "", file: "", line: 1 };
+  #said: { line: Line; reasons: Set<string> } = { line: this.#line, reasons: new Set() };
   #numbers = 0;
   #calls = 0;
   #depth = 0;
@@ -760,6 +761,10 @@ export class Preprocessor implements Host {
     severity: Diagnostic["severity"],
     { reason, span }: { reason: string; span: Span | undefined },
   ): void {
+    // Nested expansions meet the same mistake again and again.
+    if (this.#said.line !== this.#line) this.#said = { line: this.#line, reasons: new Set() };
+    if (this.#said.reasons.has(reason)) return;
+    this.#said.reasons.add(reason);
     const { text, file, line } = this.#line;
     const frame = this.frames.at(-1);
     this.#diagnostics.push({
@@ -799,6 +804,7 @@ for (const code of ["cxz", "ecxz", "rcxz"]) inverses.set(code, "");
 export function splitLines(source: string): string[] {
   // deno-lint-ignore no-control-regex
   const lines = /[\r\x1A\0]/.test(source) ? source.split(/\r\n|[\n\r\x1A\0]/) : source.split("\n");
-  if (lines.at(-1) === "") lines.pop();
+  // A backslash before the last line's end joins an empty line to it.
+  if (lines.at(-1) === "" && !lines.at(-2)?.endsWith("\\")) lines.pop();
   return lines;
 }

@@ -20,6 +20,8 @@ import {
 const MAX_LEVELS = 1_000;
 /** How many tokens one line may go through while it is expanded (NASM: 10,000,000). */
 const MAX_TOKENS = 1_000_000;
+/** What the evaluation of an argument counts for among them. */
+const EVALUATION = 20;
 /** How long a pasted or quoted token may become. */
 export const MAX_TEXT = 1 << 24;
 
@@ -301,6 +303,7 @@ export class SingleMacros {
     if (macro && macro.parameters.length > 0) {
       const call = findArguments(stack, base);
       if (!call) return undefined;
+      this.#spend(call.start - call.end);
       if (call.end < 0) {
         this.#host.fail(`The call of the macro ${name} has no closing parenthesis`, name);
         return undefined;
@@ -332,10 +335,12 @@ export class SingleMacros {
 
   /** Evaluates or quotes an argument as its parameter asks. */
   #prepare(macro: SingleMacro, index: number, value: Token[]): Token[] {
+    this.#spend(value.length);
     const parameter = macro.parameters[Math.min(index, macro.parameters.length - 1)]!;
     if (parameter.flags.includes("=")) {
       const tokens = this.#expand(value);
       if (isBlank(tokens) && parameter.flags.includes("?")) return [...parameter.fallback ?? []];
+      this.#spend(EVALUATION);
       const number = this.#host.evaluate(tokens);
       return number === undefined ? [] : numberTokens(number);
     }
