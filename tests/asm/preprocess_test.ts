@@ -177,7 +177,7 @@ Deno.test("preprocess() ends what would not end, with an error", () => {
     const start = performance.now();
     const { diagnostics } = preprocess(source, { readText: () => "%include 'self'" });
     assert(diagnostics.some(({ severity }) => severity === "error"), name);
-    assert(performance.now() - start < 15_000, `${name} takes too long`);
+    assert(performance.now() - start < 60_000, `${name} takes too long`);
   }
 });
 
@@ -207,6 +207,15 @@ const values: Record<string, string> = {
     "nop\n%if ($-$$) > 510\n%error too big\n%endif\ntimes 510-($-$$) db 0\ndw 0xAA55",
   "the current mode":
     "db __BITS__\nbits 32\ndb __BITS__\nuse64\ndb __?BITS?__\nmov __?PTR?__ [rax], 1",
+  "structures":
+    "struc p\n.x: resw 1\n.y: resb 3\nendstruc\nistruc p\nat p.x, dw 5\nat .y, db 'ab'\niend\ndb p_size, p.y",
+  "a structure with an offset":
+    "struc s, 4\n.a: resd 1\n.b: resd 1\nendstruc\nmov ax, [bx+s.b]\ndb s_size",
+  "going back to a section":
+    "section .data\ndb 1\n[absolute 0x100]\nx: resb 4\n__SECT__\ndb 2\ndw x\nsection .text\nnop",
+  "smart alignment":
+    "%use smartalign\nbits 32\nnop\nalign 8\nnop\nalignmode p6\nalign 16\nnop\nalign 32\nhlt\nalign 4, db 7",
+  "smart alignment by a jump": "%use smartalign\nbits 64\nalignmode p6, 8\nnop\nalign 32\nhlt",
   "alternative registers": "%use altreg\nbits 64\nmov r0d, r1d\nmov r3l, r2l\nadd r8w, r15w",
   "integer functions": "%use ifunc\ndb ilog2(8), ilog2w(9), ilog2f(9), ilog2c(9)",
 };

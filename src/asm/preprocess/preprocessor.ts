@@ -39,7 +39,7 @@ const MAX_DEPTH = 10_000;
 /** How many files may include each other; NASM runs out of file handles instead. */
 const MAX_INCLUDES = 200;
 /** How many lines macros and repetitions may produce in all (NASM: 2,000,000,000). */
-const MAX_LINES = 5_000_000;
+const MAX_LINES = 2_000_000;
 /** Thrown to give up on a source; what is wrong is already recorded. */
 class Abandoned extends Error {}
 
