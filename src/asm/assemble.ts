@@ -698,7 +698,7 @@ class Assembler {
 
   #absoluteAddress(item: Item, expression: Expression): number {
     const value = evaluate(expression, this.#scope(item));
-    if (value.unknown || !isScalar(value) || value.number < 0n) {
+    if (value.unknown || !isScalar(value)) {
       throw new AssemblyError("absolute takes an address that is known here", {
         line: item.line,
         span: expression.span,

@@ -30,7 +30,7 @@ export interface FloatBits {
 /**
  * A floating-point constant, rounded to the nearest, ties to even.
  *
- * @param text `1.5`, `-1e10`, `0x1.8p3`, or one of the names `__?Infinity?__`, `__?QNaN?__`,
+ * @param text `1.5`, `-1e10`, `0x1.8p3`, for x87 the packed decimal `123p`, or one of the names `__?Infinity?__`, `__?QNaN?__`,
  * `__?SNaN?__` and their kin.
  * @param format `8`, `16`, `32`, `64`, `80`, `128` or `bfloat16`.
  * @returns Its bits, or undefined if the text is no such constant.
@@ -44,10 +44,17 @@ export function encodeFloat(text: string, format: string): FloatBits | undefined
     : 0n;
   const special = encodeSpecial(plain, layout);
   if (special !== undefined) return { bits: sign | special, isOverflow: false };
+  const packed = layout.isExplicit ? /^(?:0p(\d+)|(\d+)p)$/.exec(plain) : undefined;
+  if (packed) return { bits: sign | packedDecimal(packed[1] ?? packed[2]!), isOverflow: false };
   const value = readDecimal(plain) ?? readPowerOfTwo(plain);
   if (!value) return undefined;
   const rounded = round(value, layout);
   return { bits: sign | rounded.bits, isOverflow: rounded.isOverflow };
+}
+
+/** The x87's packed decimal: 18 digits, two in a byte (Intel SDM vol. 1 §4.7). */
+function packedDecimal(digits: string): bigint {
+  return BigInt("0x" + digits.slice(-18));
 }
 
 function infinity({ exponent, fraction, isExplicit }: Format): bigint {

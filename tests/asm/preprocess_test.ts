@@ -198,6 +198,7 @@ Deno.test("preprocess() survives long parameters and strings", () => {
 
 const values: Record<string, string> = {
   "an equ in %rep and %if": "n equ 3\n%rep n\nnop\n%endrep\n%if n > 2\nhlt\n%endif",
+  "an expression of several equs": "a equ 3\nb equ 2\n%rep a + b * 2 - 1\nnop\n%endrep",
   "distances between labels":
     "a: times 5 nop\nb:\n%assign d b-a\n%rep d\ndb d\n%endrep\n%if $-$$ = 10\nhlt\n%endif",
   "a symbol that only exists if": "x: nop\n%if $-x = 1\ny: db 1\n%endif\ndw y",

@@ -125,6 +125,8 @@ export class Preprocessor implements Host {
   #names = new Set<string>();
   #lengths = new Uint32Array(128);
   #lexer = new Lexer({ text: "", file: "", line: 0, depth: 0 });
+  // A lexer of its own, since lines are scanned in the middle of an expression.
+  #scanner = new Lexer({ text: "", file: "", line: 0, depth: 0 });
   #scanned = 0;
   #bits: number;
   #constants = new Map<string, bigint>();
@@ -708,13 +710,12 @@ export class Preprocessor implements Host {
       if (mode) this.#bits = Number(mode[1]);
       const equ = /^\s*([A-Za-z_?][\w.?@$#~]*)\s*:?\s+equ\s+(.+)/i.exec(text);
       if (!equ) continue;
-      this.#lexer.open({ text: equ[2]!, file: "", line: 0, depth: 0 });
       try {
-        const parser = new ExpressionParser(this.#lexer, (name) => this.#known(name));
+        this.#scanner.open({ text: equ[2]!, file: "", line: 0, depth: 0 });
+        const parser = new ExpressionParser(this.#scanner, (name) => new Label(name));
         const expression = parser.parse();
-        if (
-          this.#lexer.kind === "end" && expression.kind === "constant" && isScalar(expression.value)
-        ) {
+        const isPlain = this.#scanner.kind === "end" && expression.kind === "constant";
+        if (isPlain && isScalar(expression.value)) {
           this.#constants.set(equ[1]!, expression.value.number);
         }
       } catch (error) {
@@ -722,10 +723,6 @@ export class Preprocessor implements Host {
         if (!(error instanceof AssemblyError)) throw error;
       }
     }
-  }
-
-  #known(name: string): Label {
-    return new Label(name);
   }
 
   #push(text: string, source: string | undefined): PreprocessedLine {

@@ -340,7 +340,6 @@ const SMART_ALIGN = [
   "%endmacro",
   "%defalias __ALIGNMODE__ __?ALIGNMODE?__",
   "%imacro align 1-2+.nolist",
-  "[sectalign %1]",
   "%ifnempty %2",
   "times (((%1) - (($-$$) % (%1))) % (%1)) %2",
   "%else",
@@ -358,6 +357,8 @@ const SMART_ALIGN = [
   "%$end:",
   "%pop",
   "%endif",
+  // Nothing is left to fill; the assembler's own directive raises the section's alignment.
+  "align %1",
   "%endmacro",
   "alignmode generic",
 ].join("\n");
