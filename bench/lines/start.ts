@@ -16,7 +16,7 @@ async function qemu(...machine: string[]): Promise<() => Promise<Usage>> {
 
 async function v86(): Promise<() => Promise<Usage>> {
   const rom = await image("bench/guests/rom.asm");
-  const script = projectFile("bench/v86.ts");
+  const script = projectFile("bench/v86/v86.ts");
   return () => spawn([Deno.execPath(), "run", "--allow-read", script, rom], { code: 1 });
 }
 

@@ -1,6 +1,7 @@
 /**
  * Runs a ROM in v86, an emulator of a PC in JavaScript, until the guest writes its verdict to port
  * 0xF4, and exits with it as QEMU's isa-debug-exit does: 1 for the value 0.
+ * It has a configuration of its own, so that nobody but this benchmark loads v86.
  *
  * @module
  */
