@@ -78,7 +78,7 @@ export type Stop =
   | { reason: "unhandled"; exit: Exit }
   /** The time was up. */
   | { reason: "timeout" }
-  /** The signal of {@linkcode RunOptions} was aborted. */
+  /** The signal of {@linkcode RunOptions} was aborted, or whoever watched had seen enough. */
   | { reason: "interrupted" };
 
 /** How long a machine runs. */
@@ -87,6 +87,11 @@ export interface RunOptions {
   timeout?: number;
   /** Stops it from outside. */
   signal?: AbortSignal;
+  /**
+   * Runs an instruction at a time and is called after each, as far as the host steps
+   * ({@linkcode trace}); what it returns ends the run.
+   */
+  step?: () => Stop | undefined;
 }
 
 /**
@@ -281,12 +286,13 @@ export class Machine implements Disposable {
    * @throws {KvmError} When KVM cannot run the vCPU at all.
    */
   async run(options: RunOptions = {}): Promise<Stop> {
-    const { timeout = Infinity, signal } = options;
+    const { timeout = Infinity, signal, step } = options;
     const deadline = performance.now() + timeout;
     this.#tick.start(timeout);
+    if (step) this.vcpu.setGuestDebug({ singleStep: true });
     try {
       for (;;) {
-        const stop = this.#runOneTick();
+        const stop = this.#runOneTick(step);
         if (stop !== undefined) return stop;
         if (performance.now() >= deadline) return { reason: "timeout" };
         await turn();
@@ -294,6 +300,7 @@ export class Machine implements Disposable {
       }
     } finally {
       this.#tick.stop();
+      if (step) this.vcpu.setGuestDebug();
     }
   }
 
@@ -303,40 +310,64 @@ export class Machine implements Disposable {
   }
 
   /** Runs until something stops it, or until the tick. */
-  #runOneTick(): Stop | undefined {
+  #runOneTick(step?: () => Stop | undefined): Stop | undefined {
     const start = performance.now();
     try {
-      return this.#runExits();
+      return this.#runExits(step);
     } finally {
       this.#milliseconds += performance.now() - start;
       this.#flush();
     }
   }
 
-  #runExits(): Stop | undefined {
+  #runExits(step?: () => Stop | undefined): Stop | undefined {
     for (;;) {
-      const exit = this.vcpu.run();
-      this.exits.set(exit.reason, (this.exits.get(exit.reason) ?? 0) + 1);
-      // What was gathered was written before this exit: the order is kept.
-      if (this.#gathersOutput) this.#drain();
-      switch (exit.reason) {
-        case "intr":
-          this.#tick.take();
-          return undefined;
-        case "io":
-          if (!this.#io(exit)) return { reason: "unhandled", exit };
-          if (this.#status !== undefined) return this.#ended(this.#status);
-          break;
-        case "mmio":
-          if (!this.#access(exit)) return { reason: "unhandled", exit };
-          break;
-        case "hlt":
-        case "shutdown":
-          return { reason: exit.reason };
-        default:
-          return { reason: "unhandled", exit };
-      }
+      const stop = this.#handle(this.vcpu.run(), step);
+      if (stop === "tick") return undefined;
+      if (stop !== undefined) return stop;
     }
+  }
+
+  /** Answers an exit; with `step`, until the instruction is complete. */
+  #handle(exit: Exit, step?: () => Stop | undefined): Stop | "tick" | undefined {
+    this.exits.set(exit.reason, (this.exits.get(exit.reason) ?? 0) + 1);
+    // What was gathered was written before this exit: the order is kept.
+    if (this.#gathersOutput) this.#drain();
+    switch (exit.reason) {
+      case "intr":
+        this.#tick.take();
+        return "tick";
+      case "io":
+      case "mmio": {
+        const isAnswered = exit.reason === "io" ? this.#io(exit) : this.#access(exit);
+        if (!isAnswered) return { reason: "unhandled", exit };
+        if (this.#status !== undefined) return this.#ended(this.#status);
+        return step && this.#completeStep(step);
+      }
+      case "hlt":
+      case "shutdown":
+        return { reason: exit.reason };
+      case "debug":
+        return step ? this.#afterStep(step) : { reason: "unhandled", exit };
+      default:
+        return { reason: "unhandled", exit };
+    }
+  }
+
+  /**
+   * An access is complete only at the next `KVM_RUN`, which would run the next instruction too: so it
+   * is completed by itself. Where that is no debug exit, it was a step all the same.
+   */
+  #completeStep(step: () => Stop | undefined): Stop | "tick" | undefined {
+    const next = this.vcpu.complete();
+    return next === undefined ? this.#afterStep(step) : this.#handle(next, step);
+  }
+
+  #afterStep(step: () => Stop | undefined): Stop | undefined {
+    const stop = step();
+    // AMD forgets the stepping with every step and every register that was set.
+    if (stop === undefined) this.vcpu.setGuestDebug({ singleStep: true });
+    return stop;
   }
 
   #ended(status: number): Stop {

@@ -27,3 +27,10 @@ export {
 export { type Proof, prove, type ProveOptions } from "./prove.ts";
 export { decodeSnapshot, encodeSnapshot, SnapshotFileError } from "./snapshot_file.ts";
 export { Tick, TICK_MILLISECONDS } from "./tick.ts";
+export {
+  type MemoryChange,
+  type RegisterChange,
+  trace,
+  type TraceOptions,
+  type TraceStep,
+} from "./trace.ts";

@@ -20,3 +20,4 @@ export {
   type RegisterFile,
   registerNames,
 } from "./register.ts";
+export { type Disassembled, type Disassembler, loadDisassembler } from "./disassemble.ts";
