@@ -12,6 +12,9 @@ export const REPEATS = isLab ? 20 : 1000;
 
 const noKvm = whyNoKvm();
 
+/** Whether `/dev/kvm` can be opened: what a test must know before it probes the host. */
+export const hasKvm = noKvm === undefined;
+
 /** Why `/dev/kvm` cannot be opened; nothing where it can. */
 function whyNoKvm(): string | undefined {
   try {
