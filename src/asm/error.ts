@@ -34,6 +34,9 @@ export interface Span {
   readonly end: number;
 }
 
+/** How many of the macro calls and includes around a line a message names. */
+const mostOrigins = 10;
+
 /** Thrown for a source that cannot be assembled. The message names, shows and marks the place. */
 export class AssemblyError extends Error {
   /** What is wrong, without the place. */
@@ -69,9 +72,13 @@ export class AssemblyError extends Error {
     const indent = text.slice(0, start).replaceAll(/[^\t]/g, " ");
     let message = `${file}:${line}:${start + 1}: ${reason}\n` +
       `  ${text}\n  ${indent}^${"~".repeat(length - 1)}`;
+    let levels = 0;
     for (let { origin } = at.line; origin; origin = origin.outer) {
-      message += `\n  in ${origin.what} at ${origin.file}:${origin.line}`;
+      if (levels++ < mostOrigins) {
+        message += `\n  in ${origin.what} at ${origin.file}:${origin.line}`;
+      }
     }
+    if (levels > mostOrigins) message += `\n  and ${levels - mostOrigins} more`;
     super(message);
     this.name = "AssemblyError";
     this.reason = reason;

@@ -61,7 +61,7 @@ export interface PreprocessResult {
  *
  * Where this differs from NASM 2.16.01: limits are smaller (1,000 levels and 1,000,000 tokens for
  * the single-line macros of a line, 2,000,000 lines from macros and repetitions, 200 files including
- * each other), and going beyond one ends the run; `%rmacro` does recurse; `%sel` leaves its
+ * each other, 1,048,576 characters in a string made by a directive), and going beyond one ends the run; `%rmacro` does recurse; `%sel` leaves its
  * arguments as they are; `%arg`, `%local` and `%stacksize` are not there, and of the packages of
  * `%use` not `masm`.
  *

@@ -107,6 +107,7 @@ export class Preprocessor implements Host {
   defining: Definition | undefined;
   /** Whether empty parameters count as they are written: `%pragma preproc sane_empty_expansion`. */
   isSane = false;
+  #files: FileFrame[] = [];
   #multis = new Map<string, MultiMacro[]>();
   #packages = new Set<string>();
   #required = new Set<string>();
@@ -219,6 +220,7 @@ export class Preprocessor implements Host {
     if (frame.kind === "file") {
       if (frame.conditions.length > 0) this.abort("%if has no %endif before the end of the file");
       this.frames.pop();
+      this.#files.pop();
       return;
     }
     if (this.defining) {
@@ -268,7 +270,7 @@ export class Preprocessor implements Host {
 
   /** The file being read, under whatever macros. */
   get file(): FileFrame {
-    return this.frames.findLast((frame) => frame.kind === "file")!;
+    return this.#files.at(-1)!;
   }
 
   /** The call whose parameters the current line may use. */
@@ -561,7 +563,7 @@ export class Preprocessor implements Host {
     const outer = this.frames.at(-1);
     const isListed = (outer?.isListed ?? true) && !isHidden;
     const { file: from, line } = this.#line;
-    this.frames.push({
+    const frame: FileFrame = {
       kind: "file",
       texts,
       next: 0,
@@ -575,14 +577,15 @@ export class Preprocessor implements Host {
       origin: outer && !isHidden
         ? { what: "include", file: from, line, outer: outer.origin }
         : outer?.origin,
-    });
+    };
+    this.frames.push(frame);
+    this.#files.push(frame);
   }
 
   /** Includes a file: `%include`, or `%require`, which does so once. */
   include(path: string, { once }: { once: boolean }): void {
     if (once && this.#required.has(path)) return;
-    const depth = this.frames.filter(({ kind }) => kind === "file").length;
-    if (depth > MAX_INCLUDES) {
+    if (this.#files.length > MAX_INCLUDES) {
       this.abort(`Files include each other more than ${MAX_INCLUDES} deep`);
     }
     const source = this.options.readText?.(path, this.#line.file);

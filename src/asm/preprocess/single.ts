@@ -23,7 +23,7 @@ const MAX_TOKENS = 1_000_000;
 /** What the evaluation of an argument counts for among them. */
 const EVALUATION = 20;
 /** How long a pasted or quoted token may become. */
-export const MAX_TEXT = 1 << 24;
+export const MAX_TEXT = 1 << 20;
 
 /** A parameter of a single-line macro. */
 export interface Parameter {
