@@ -42,18 +42,18 @@ export function testUnless(
  * A test on the real `/dev/kvm`. Without one it is skipped and its name says why; with
  * `HLT_REQUIRE_KVM=1` it fails instead.
  *
- * @param options `lacks`: what this host's KVM cannot do, as a probe of it found out.
+ * @param options `lacks`: why this host cannot run it, found out by trying; nothing if it can.
  */
 export function kvmTest(
   name: string,
   run: () => void | Promise<void>,
-  options: { lacks?: string | undefined } = {},
+  options: { lacks?: () => string | undefined } = {},
 ): void {
   if (noKvm !== undefined && Deno.env.get("HLT_REQUIRE_KVM") === "1") {
     Deno.test(name, () => {
       throw new Error(`HLT_REQUIRE_KVM=1, but /dev/kvm cannot be opened: ${noKvm}`);
     });
   } else {
-    testUnless(noKvm ?? options.lacks, name, run);
+    testUnless(noKvm ?? options.lacks?.(), name, run);
   }
 }

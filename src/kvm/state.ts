@@ -106,7 +106,7 @@ export interface Fpu {
   lastDp: bigint;
   /** XMM0 to XMM15: sixteen registers of 16 bytes. */
   xmm: Uint8Array;
-  /** The SSE control and status register. */
+  /** The SSE control and status register; KVM leaves it out of these requests: it reads 0. */
   mxcsr: number;
 }
 

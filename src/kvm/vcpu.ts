@@ -406,7 +406,11 @@ export class Vcpu implements Disposable {
     return this.#get(ioctls.KVM_GET_FPU, kvmFpu);
   }
 
-  /** Sets x87 and SSE registers (`KVM_SET_FPU`, api.rst 4.23). */
+  /**
+   * Sets x87 and SSE registers (`KVM_SET_FPU`, api.rst 4.23). On a CPU with XSAVE the guest gets
+   * them only where the XSAVE area already says that the part is in use: {@linkcode Vcpu.setXsave}
+   * says so itself, and sets MXCSR too.
+   */
   setFpu(fpu: Fpu): void {
     this.#set(ioctls.KVM_SET_FPU, kvmFpu.encode(fpu));
   }
@@ -416,7 +420,12 @@ export class Vcpu implements Disposable {
     return this.#get(ioctls.KVM_GET_XSAVE, kvmXsave).region;
   }
 
-  /** Sets the XSAVE area (`KVM_SET_XSAVE`, api.rst 4.43). */
+  /**
+   * Sets the XSAVE area (`KVM_SET_XSAVE`, api.rst 4.43).
+   *
+   * @param region 4096 bytes. A part whose bit in XSTATE_BV (bytes 512 to 519) is 0 is initialized,
+   * whatever the area holds of it (Intel SDM vol. 1 §13.6).
+   */
   setXsave(region: Uint8Array): void {
     this.#set(ioctls.KVM_SET_XSAVE, kvmXsave.encode({ region }));
   }
@@ -509,16 +518,18 @@ export class Vcpu implements Disposable {
 
   /** What the guest's CPUID answers (`KVM_GET_CPUID2`, api.rst 4.20). */
   getCpuid(): CpuidEntry[] {
+    // KVM_MAX_CPUID_ENTRIES, arch/x86/include/asm/kvm_host.h
     const room = 256;
-    const buffer = new Uint8Array(kvmCpuid2.size + room * kvmCpuidEntry2.size);
+    const UNTOUCHED = 0xffff_ffff;
+    const buffer = new Uint8Array(kvmCpuid2.size + room * kvmCpuidEntry2.size).fill(0xff);
     const view = new DataView(buffer.buffer);
     kvmCpuid2.write(view, 0, { nent: room });
     this.#descriptor.ioctl(ioctls.KVM_GET_CPUID2, buffer, "read the CPUID");
-    const { nent } = kvmCpuid2.read(view, 0);
+    // Old kernels (6.1) leave the count as it was: what they did not fill in does not count.
     return Array.from(
-      { length: nent },
+      { length: room },
       (_, i) => kvmCpuidEntry2.read(view, kvmCpuid2.size + i * kvmCpuidEntry2.size),
-    );
+    ).filter(({ flags }) => flags !== UNTOUCHED);
   }
 
   /**
@@ -630,8 +641,8 @@ export class Vcpu implements Disposable {
 
   /**
    * Takes the writes out of the VM's ring ({@linkcode Vm.addCoalescedZone}), the oldest first. The
-   * ring holds 169; a write that finds it full exits. To be drained before an exit is handled, so
-   * that the order is kept.
+   * ring holds 169, with kernels before Linux 6.12 sometimes fewer; a write that finds it full
+   * exits. To be drained before an exit is handled, so that the order is kept.
    */
   drainCoalesced(): CoalescedWrite[] {
     const view = this.#view;

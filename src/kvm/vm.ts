@@ -139,8 +139,9 @@ export class GuestMemory implements Disposable {
   }
 
   /**
-   * The pages the guest has written since the last call (`KVM_GET_DIRTY_LOG`, api.rst 4.8). What
-   * the host program writes is not among them.
+   * The pages the guest has written since the last call (`KVM_GET_DIRTY_LOG`, api.rst 4.8), and
+   * with some KVMs those it has read for the first time. What the host program writes is not among
+   * them.
    *
    * @returns One bit a page of 4096 bytes, the lowest address in bit 0 of the first element.
    * @throws {KvmError} `ENOENT` when the slot was added without `logDirtyPages`.
