@@ -29,6 +29,8 @@ function violations(imports: Import[]): string[] {
 }
 
 const SRC = new URL("../src/", import.meta.url).href;
+/** What `@std/…` resolves to. */
+const STD = `${SRC}std/`;
 
 /** Every module below `src/`. */
 async function modules(folder = ""): Promise<string[]> {
@@ -67,7 +69,7 @@ async function importsOf(files: string[]): Promise<Import[]> {
     return graph.modules.flatMap(({ specifier: from, dependencies = [] }) =>
       dependencies
         .flatMap(({ code, type }) => [code?.specifier, type?.specifier])
-        .filter((to) => to?.startsWith(SRC) && from.startsWith(SRC))
+        .filter((to) => to?.startsWith(SRC) && !to.startsWith(STD) && from.startsWith(SRC))
         .map((to) => ({ from: from.slice(SRC.length), to: to!.slice(SRC.length) }))
     );
   } finally {

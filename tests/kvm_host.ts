@@ -42,18 +42,20 @@ export function testUnless(
  * A test on the real `/dev/kvm`. Without one it is skipped and its name says why; with
  * `HLT_REQUIRE_KVM=1` it fails instead.
  *
- * @param options `lacks`: why this host cannot run it, found out by trying; nothing if it can.
+ * @param options `lacks`: why this host cannot run it, found out by trying; nothing if it can. A
+ * function is asked only where there is a `/dev/kvm`.
  */
 export function kvmTest(
   name: string,
   run: () => void | Promise<void>,
-  options: { lacks?: () => string | undefined } = {},
+  options: { lacks?: string | (() => string | undefined) | undefined } = {},
 ): void {
   if (noKvm !== undefined && Deno.env.get("HLT_REQUIRE_KVM") === "1") {
     Deno.test(name, () => {
       throw new Error(`HLT_REQUIRE_KVM=1, but /dev/kvm cannot be opened: ${noKvm}`);
     });
   } else {
-    testUnless(noKvm ?? options.lacks?.(), name, run);
+    const { lacks } = options;
+    testUnless(noKvm ?? (typeof lacks === "function" ? lacks() : lacks), name, run);
   }
 }

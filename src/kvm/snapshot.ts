@@ -202,11 +202,13 @@ export class Snapshot implements Disposable {
     if (memory.length !== this.#memory.length) {
       throw new TypeError("Cannot restore: the VM's memory slots are not those of the snapshot");
     }
+    const { vcpus } = vm;
+    // An unfinished access still writes to memory.
+    for (const vcpu of vcpus) vcpu.abandon();
     for (const [i, saved] of this.#memory.entries()) {
       if (!saved.readOnly) restoreMemory(memory[i]!, saved.mapping.bytes);
     }
     this.#restoreChips(vm);
-    const { vcpus } = vm;
     for (const [i, { state }] of this.#machine.vcpus.entries()) vcpus[i]!.restoreState(state);
   }
 

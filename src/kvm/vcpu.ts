@@ -279,6 +279,15 @@ export class Vcpu implements Disposable {
   }
 
   /**
+   * Completes the last exit's access with all its parts, whatever they read: for whoever replaces
+   * the registers and the memory that it leaves.
+   */
+  abandon(): void {
+    while (this.complete() !== undefined);
+    this.#pending = undefined;
+  }
+
+  /**
    * Answers an `in` ({@linkcode IoExit}).
    *
    * @param data `count` × `size` bytes; what is missing stays as it was.
@@ -709,13 +718,12 @@ export class Vcpu implements Disposable {
 
   /**
    * Sets the state that {@linkcode Vcpu.saveState} gave. What is already as it was is not set again:
-   * reading it costs less.
+   * reading it costs less. An unfinished access is abandoned first ({@linkcode Vcpu.abandon}).
    *
    * @throws {KvmError} When this KVM refuses a part of it.
    */
   restoreState(state: VcpuState): void {
-    this.#finish();
-    this.#pending = undefined;
+    this.abandon();
     this.#view.setBigUint64(DIRTY_REGS, 0n, true);
     // Setting the system registers makes KVM begin its shadow of the page tables anew.
     this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);

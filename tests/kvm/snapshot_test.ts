@@ -102,6 +102,48 @@ kvmTest("restore() after an unfinished exit starts from the snapshot all the sam
   assertEquals(runToHalt(vm), first);
 });
 
+kvmTest("restore() leaves nothing of an unfinished read of many bytes", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  const ram = vm.addMemory({ size: 0x4000 });
+  // mov cx, 4; mov dx, 0x60; mov di, 0x2000; rep insb; hlt
+  ram.bytes.set([0xb9, 4, 0, 0xba, 0x60, 0, 0xbf, 0x00, 0x20, 0xf3, 0x6c, 0xf4]);
+  const vcpu = vm.createVcpu();
+  startIn(vm, { vcpu, mode: "real", entry: 0, stack: 0x1000, ramSize: 0x4000 });
+  using snapshot = vm.snapshot();
+  assertEquals(vcpu.run().reason, "io");
+  vcpu.replyIo(new Uint8Array([1, 2, 3, 4]));
+  snapshot.restore();
+  assertEquals([...ram.bytes.subarray(0x2000, 0x2004)], [0, 0, 0, 0]);
+});
+
+kvmTest("restore() gives up an access whose parts were not all run", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  // mov ax, 0x1000; mov ds, ax; mov eax, ds:[0xffe], which is behind the RAM and across two pages; hlt
+  vm.addMemory({ size: 0x4000 }).bytes.set([
+    0xb8,
+    0,
+    0x10,
+    0x8e,
+    0xd8,
+    0x66,
+    0xa1,
+    0xfe,
+    0x0f,
+    0xf4,
+  ]);
+  const vcpu = vm.createVcpu();
+  startIn(vm, { vcpu, mode: "real", entry: 0, stack: 0x1000, ramSize: 0x4000 });
+  using snapshot = vm.snapshot();
+  const before = vcpu.getRegs();
+  assertEquals(vcpu.run().reason, "mmio");
+  snapshot.restore();
+  assertEquals(vcpu.getRegs(), before);
+  const exit = vcpu.run();
+  assert(exit.reason === "mmio" && exit.address === 0x10ffe, exit.reason);
+});
+
 kvmTest("restore() brings back FPU, debug and model-specific registers", () => {
   using kvm = Kvm.open();
   using vm = counterVm(kvm);
