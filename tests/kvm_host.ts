@@ -5,7 +5,7 @@
  */
 
 /** The machine is a software CPU (`HLT_LAB=1`): everything takes a hundred times as long. */
-const isLab = Deno.env.get("HLT_LAB") === "1";
+export const isLab: boolean = Deno.env.get("HLT_LAB") === "1";
 
 /** How often a test repeats what must not leak: virtual machines made, run and closed. */
 export const REPEATS = isLab ? 20 : 1000;

@@ -50,9 +50,9 @@ function describeMmio({ direction, address, data }: MmioExit): string {
 function describeInternalError(exit: InternalErrorExit): string {
   const { error, suberror, instruction, data } = exit;
   if (error === "emulation") {
-    const code = instruction === undefined || instruction.length === 0
-      ? ""
-      : ` ${[...instruction].map(hexByte).join(" ")}`;
+    const code = instruction?.length
+      ? `, the first of ${[...instruction].map(hexByte).join(" ")}`
+      : "";
     return `KVM cannot emulate its instruction${code} (KVM_INTERNAL_ERROR_EMULATION)`;
   }
   const details = data.length === 0 ? "" : `, with data ${data.map(hex).join(", ")}`;
