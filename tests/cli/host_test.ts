@@ -1,7 +1,15 @@
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { exitCode } from "../../src/cli/exit_code.ts";
 import { kvmTest, testUnless } from "../kvm_host.ts";
-import { commandLine, execute, type Finished, lackOf, quoted, runProgram } from "./program.ts";
+import {
+  commandLine,
+  execute,
+  type Finished,
+  lackOf,
+  quoted,
+  runProgram,
+  slow,
+} from "./program.ts";
 
 // The program on hosts that cannot run it, or where its output goes nowhere.
 
@@ -15,7 +23,7 @@ function assertRefused({ code, stdout, stderr }: Finished, message: RegExp): voi
   assertEquals(JSON.parse(stdout), { error: stderr.trim(), exitCode: exitCode.host });
 }
 
-Deno.test("main.ts without --allow-ffi says to give it, with exit code 3", async () => {
+testUnless(slow, "main.ts without --allow-ffi says to give it, with exit code 3", async () => {
   const expected = "Cannot call the C library: Deno was not given the permission. " +
     "Run with --allow-ffi: deno run --allow-ffi main.ts";
   const text = await runProgram([], { permissions: [] });
@@ -72,7 +80,7 @@ kvmTest("main.ts says that its output cannot be written", async () => {
   assertMatch(stderr, /^Cannot write the output: No space left on device .*\n$/);
 });
 
-Deno.test("main.ts keeps its exit code when its message cannot be written", async () => {
+testUnless(slow, "main.ts keeps its exit code when its message cannot be written", async () => {
   const nonsense = `${program} --mode lnog`;
   for (const to of ["/dev/full", "&-"]) {
     const { code, stderr } = await execute(["sh", "-c", `${nonsense} 2>${to}`]);

@@ -7,6 +7,12 @@
 import { assertNotMatch } from "@std/assert";
 import { tryMode } from "../../src/machine/host.ts";
 import type { Mode } from "../../src/x86/mod.ts";
+import { isLab } from "../kvm_host.ts";
+
+/** Why tests that run many processes and no guest are skipped on a software CPU. */
+export const slow: string | undefined = isLab
+  ? "no guest runs in it, and a process takes seconds on this software CPU"
+  : undefined;
 
 const root = new URL("../../", import.meta.url).pathname;
 
