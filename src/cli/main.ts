@@ -24,6 +24,10 @@ const commands: Readonly<Record<string, Row>> = {
     summary: "run the example guest and prove its result (the default)",
     load: async () => (await import("./hello.ts")).hello,
   },
+  info: {
+    summary: "say whether guests can run here, and what this host's KVM can do",
+    load: async () => (await import("./info.ts")).info,
+  },
   run: {
     summary: "run a guest from a file: NASM source, a flat binary or an ELF executable",
     load: async () => (await import("./run.ts")).run,

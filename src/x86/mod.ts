@@ -1,9 +1,17 @@
 /**
- * What an x86 CPU needs to start in a mode: segments, control registers, page tables.
+ * What an x86 CPU needs to start in a mode: segments, control registers, page tables; and what its CPUID means.
  *
  * @module
  */
 
+export {
+  type CpuidFeatures,
+  cpuidFeatures,
+  type CpuidNames,
+  cpuidNames,
+  type CpuidRegister,
+  physicalAddressBits,
+} from "./cpuid.ts";
 export {
   type Mode,
   type ModeProperties,
