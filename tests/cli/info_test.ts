@@ -3,6 +3,8 @@ import type { Info } from "../../src/cli/info.ts";
 import { capabilities, hostFacts } from "../../src/kvm/mod.ts";
 import { debugFacilities, tryDebugging, tryMode } from "../../src/machine/mod.ts";
 import { type Mode, modes } from "../../src/x86/mod.ts";
+import { hostsRow, rowsOf } from "../../tools/hosts_table.ts";
+import { readPart } from "../../tools/readme.ts";
 import { kvmTest, testUnless } from "../kvm_host.ts";
 
 const root = new URL("../..", import.meta.url);
@@ -81,6 +83,28 @@ kvmTest("info --all names every capability, info --cpuid every feature offered",
   for (const { names } of kvm!.cpuidFeatures) {
     for (const name of names) assert(words.has(name), name);
   }
+});
+
+const rows = rowsOf(readPart(await Deno.readTextFile(new URL("README.md", root)), "hosts"));
+const ownRow = await rowOfThisHost();
+
+/** What the table says, or should say, of this host; nothing where KVM cannot be used. */
+async function rowOfThisHost(): Promise<string[] | undefined> {
+  const found = JSON.parse((await info("--json")).stdout) as Info;
+  return found.kvm && hostsRow(found);
+}
+
+kvmTest("README's table of hosts says of this one what info finds", () => {
+  assertEquals(rows.find(([name]) => name === ownRow![0]), ownRow);
+}, {
+  lacks: ownRow === undefined || rows.some(([name]) => name === ownRow[0])
+    ? undefined
+    : `README has no row for ${ownRow[0]} yet`,
+});
+
+Deno.test("README's table of hosts has a row for kvm_pvm and for the lab's kvm_amd", () => {
+  const names = rows.map(([name]) => name);
+  assertEquals(names.slice(0, 2), ["`kvm_pvm`", "`kvm_amd` on QEMU's software CPU"]);
 });
 
 Deno.test("info refuses an unknown option and a word", async () => {
