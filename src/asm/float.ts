@@ -42,6 +42,10 @@ export function encodeFloat(text: string, format: string): FloatBits | undefined
   const sign = isNegative
     ? 1n << BigInt(layout.exponent + layout.fraction + (layout.isExplicit ? 1 : 0))
     : 0n;
+  if (format === "80") {
+    const packed = encodePacked(plain);
+    if (packed !== undefined) return { bits: sign | packed, isOverflow: false };
+  }
   const special = encodeSpecial(plain, layout);
   if (special !== undefined) return { bits: sign | special, isOverflow: false };
   const packed = layout.isExplicit ? /^(?:0p(\d+)|(\d+)p)$/.exec(plain) : undefined;
@@ -79,29 +83,75 @@ function encodeSpecial(name: string, layout: Format): bigint | undefined {
   }
 }
 
+/** Up to 18 decimal digits for FBLD: `123p` or `0p123`. */
+function encodePacked(text: string): bigint | undefined {
+  const match = /^(?:0p(\d{1,18})|(\d{1,18})p)$/.exec(text);
+  return match ? BigInt(`0x${match[1] ?? match[2]}`) : undefined;
+}
+
 /** A value as a fraction of integers. */
 interface Ratio {
   readonly over: bigint;
   readonly under: bigint;
 }
 
+/** How many bits NASM computes with, and how many decimal digits it looks at. */
+const precision = 192;
+const mostDigits = 52;
+
 /** Exponents beyond these are zero or infinity in every format. */
 const largestExponent = 20_000;
 
-function power(base: bigint, exponent: number): bigint {
-  return base ** BigInt(Math.min(exponent, largestExponent));
+/** A number in [1/2, 1) with `precision` bits, the rest cut off, times a power of two. */
+interface Scaled {
+  readonly mantissa: bigint;
+  readonly exponent: number;
 }
 
+function scale(mantissa: bigint, exponent: number): Scaled {
+  const surplus = mantissa.toString(2).length - precision;
+  return {
+    mantissa: surplus >= 0 ? mantissa >> BigInt(surplus) : mantissa << BigInt(-surplus),
+    exponent: exponent + surplus,
+  };
+}
+
+function multiply(a: Scaled, b: Scaled): Scaled {
+  return scale(a.mantissa * b.mantissa, a.exponent + b.exponent - precision);
+}
+
+/**
+ * A decimal constant, as exact as NASM makes it and no more, so that what lies halfway between two
+ * floats is rounded as NASM rounds it: the digits as a fraction below one, cut off, times a power of
+ * ten that is multiplied up from 10 or from 1/10 in the same precision.
+ */
 function readDecimal(text: string): Ratio | undefined {
   const match = /^(\d*)\.?(\d*)(?:e([-+]?\d*))?$/.exec(text);
   if (!match || (match[1] === "" && match[2] === "")) return undefined;
   const [, whole = "", part = "", exponent = "0"] = match;
-  const digits = BigInt(whole + part);
-  const scale = readExponent(exponent) - part.length;
-  return scale >= 0
-    ? { over: digits * power(10n, scale), under: 1n }
-    : { over: digits, under: power(10n, -scale) };
+  const digits = (whole + part).replace(/^0+/, "");
+  if (digits === "") return { over: 0n, under: 1n };
+  const point = digits.length - part.length + readExponent(exponent);
+  const power = Math.max(-largestExponent, Math.min(point, largestExponent));
+  const kept = digits.slice(0, mostDigits);
+  const shift = precision + 4 * kept.length;
+  let value = scale(
+    (BigInt(kept) << BigInt(shift)) / 10n ** BigInt(kept.length),
+    precision - shift,
+  );
+  let factor = power < 0 ? tenth : scale(10n, precision);
+  for (let rest = Math.abs(power); rest > 0; rest >>= 1) {
+    if (rest & 1) value = multiply(value, factor);
+    factor = multiply(factor, factor);
+  }
+  const twos = value.exponent - precision;
+  return twos >= 0
+    ? { over: value.mantissa << BigInt(twos), under: 1n }
+    : { over: value.mantissa, under: 1n << BigInt(-twos) };
 }
+
+/** 1/10, cut off after 192 bits: 0.CCC… times 2^-3. */
+const tenth: Scaled = { mantissa: BigInt(`0x${"C".repeat(precision / 4)}`), exponent: -3 };
 
 /** An exponent; NASM takes a missing one for zero. */
 function readExponent(digits: string): number {
@@ -122,8 +172,8 @@ function readPowerOfTwo(text: string): Ratio | undefined {
   }
   const scale = readExponent(exponent) - bits * part.length;
   return scale >= 0
-    ? { over: digits * power(2n, scale), under: 1n }
-    : { over: digits, under: power(2n, -scale) };
+    ? { over: digits << BigInt(Math.min(scale, largestExponent)), under: 1n }
+    : { over: digits, under: 1n << BigInt(Math.min(-scale, largestExponent)) };
 }
 
 function round({ over, under }: Ratio, layout: Format): FloatBits {

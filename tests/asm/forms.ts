@@ -298,11 +298,11 @@ function* combinations(patterns: string[], bits: Bits): Generator<string[]> {
   for (const [i, candidates] of all.entries()) {
     for (const candidate of candidates) {
       // Beside one operand's spellings the others are plain, once of each kind and size.
-      for (let variant = 0; variant < 4; variant++) {
-        const operands = all.map((list, j) =>
+      const variants = Math.max(...all.map((list, j) => j === i ? 1 : plainSpellings(list).length));
+      for (let variant = 0; variant < Math.min(variants, 3); variant++) {
+        yield all.map((list, j) =>
           j === i ? candidate : plainSpellings(list)[variant % plainSpellings(list).length]!
         );
-        yield operands;
       }
     }
   }

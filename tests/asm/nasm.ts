@@ -91,3 +91,23 @@ export function assertSameAsNasm(
 export function toHex(bytes: Iterable<number>): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
+
+/**
+ * Which of many lines NASM refuses, by their index. It finds some errors only where there are no
+ * others, so it is asked again without the lines already refused.
+ */
+export function refusedByNasm(lines: readonly string[], bits: number): Set<number> {
+  const refused = new Set<number>();
+  for (;;) {
+    const source = lines.map((line, i) => refused.has(i) ? "" : line).join("\n");
+    const { bytes, messages } = runNasm(`bits ${bits}\n${source}\n`, { args: ["-w-all"] });
+    if (bytes) return refused;
+    const before = refused.size;
+    for (const [, line] of messages.matchAll(/:(\d+): (?:error|fatal): /g)) {
+      refused.add(Number(line) - 2);
+    }
+    if (refused.size === before) {
+      fail(`NASM fails without naming a line: ${messages.slice(0, 500)}`);
+    }
+  }
+}
