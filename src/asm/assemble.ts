@@ -622,16 +622,7 @@ class Assembler {
     const { times, line } = item;
     if (!times) return 1;
     const value = evaluate(times, this.#scope(item));
-    if (value.unknown || !isScalar(value)) {
-      const error = new AssemblyError(
-        value.unknown
-          ? "times needs a number that is known here: a symbol in it is defined later"
-          : "times takes a number, not an address",
-        { line, span: times.span },
-      );
-      if (this.#pass === "first") this.#keep(error);
-      throw error;
-    }
+    if (!isScalar(value)) throw this.#mustBeKnown("times", value, { item, expression: times });
     if (value.number < 0n || value.number > mostTimes) {
       throw new AssemblyError(
         `times takes a number from 0 to ${mostTimes}, not ${value.number}`,
@@ -684,8 +675,9 @@ class Assembler {
     const count = this.#count(item);
     if (times && count > 0 && isConstant(body!)) {
       const start = out.length;
+      const before = section.offset;
       this.#writeOnce(body!, item, out);
-      const size = out.length - start;
+      const size = section.offset - before;
       if (size * count > mostBytes) {
         throw new AssemblyError("The binary is too large", { line: item.line, span: times.span });
       }
@@ -698,13 +690,24 @@ class Assembler {
 
   #absoluteAddress(item: Item, expression: Expression): number {
     const value = evaluate(expression, this.#scope(item));
-    if (value.unknown || !isScalar(value)) {
-      throw new AssemblyError("absolute takes an address that is known here", {
-        line: item.line,
-        span: expression.span,
-      });
-    }
+    if (!isScalar(value)) throw this.#mustBeKnown("absolute", value, { item, expression });
     return Number(value.number);
+  }
+
+  /** An error for a number that must be known where it is needed; it is one in the first pass already. */
+  #mustBeKnown(
+    what: string,
+    value: Value,
+    { item, expression }: { item: Item; expression: Expression },
+  ): AssemblyError {
+    const error = new AssemblyError(
+      value.unknown
+        ? `${what} needs a number that is known here: a symbol in it is defined later or nowhere`
+        : `${what} takes a number, not an address`,
+      { line: item.line, span: expression.span },
+    );
+    if (this.#pass === "first") this.#keep(error);
+    return error;
   }
 
   #writeOnce(body: Body, item: Item, out: Bytes): void {

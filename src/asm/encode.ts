@@ -115,7 +115,9 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
         break;
       }
       case MEMORY:
-        if (pattern.isFar !== (operand.distance === "far")) return "no";
+        if (pattern.isFar !== (operand.distance === "far") || operand.distance === "short") {
+          return "no";
+        }
         if (pattern.isOffset && !isOffsetOnly(operand, place)) return "no";
         if (pattern.isAnySize || operand.size === pattern.size) break;
         if (operand.size !== 0) return "no";

@@ -280,15 +280,24 @@ function immediateSpellings(sizes: number[]): string[] {
  */
 export function* formLines(bits: Bits): Generator<string> {
   const seen = new Set<string>();
-  for (const { mnemonic, row } of allRows()) {
-    const columns = row.split(/ {2,}/);
-    const patterns = columns.length > 2 ? columns[1]!.split(", ") : [];
-    for (const operands of combinations(patterns, bits)) {
-      const line = `${mnemonic} ${operands.join(", ")}`.trimEnd();
+  for (const row of allRows()) {
+    for (const line of rowLines(row, bits)) {
       if (seen.has(line)) continue;
       seen.add(line);
       yield line;
     }
+  }
+}
+
+/** The lines of one row. */
+export function* rowLines(
+  { mnemonic, row }: { mnemonic: string; row: string },
+  bits: Bits,
+): Generator<string> {
+  const columns = row.split(/ {2,}/);
+  const patterns = columns.length > 2 ? columns[1]!.split(", ") : [];
+  for (const operands of combinations(patterns, bits)) {
+    yield `${mnemonic} ${operands.join(", ")}`.trimEnd();
   }
 }
 
