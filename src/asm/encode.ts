@@ -15,7 +15,7 @@ import {
   type Vex,
 } from "./instructions.ts";
 import type { Operand } from "./operand.ts";
-import { type Instruction, isPlainAddress } from "./parser.ts";
+import { type Instruction, isPlainAddress, type Prefixes } from "./parser.ts";
 import type { Register } from "./register.ts";
 
 /** Where an instruction stands: what its encoding depends on besides itself. */
@@ -46,7 +46,9 @@ export interface Place {
  */
 export function encode(instruction: Instruction, place: Place, out: Bytes): void {
   const { operands, mnemonic } = instruction;
-  if (mnemonic === "") return emitPrefixes(instruction, { place, out });
+  if (mnemonic === "") {
+    return emitPrefixes(instruction, { place, out, hasLock: instruction.prefixes.lock !== 0 });
+  }
   const row = findRow(instruction, place);
   const memory = operands.find((operand) => operand.kind === MEMORY);
   const address = memory && resolveAddress(memory, place, row, instruction.prefixes.addressSize);
@@ -93,8 +95,9 @@ function findRow(instruction: Instruction, place: Place): Row {
 type Fit = "yes" | "no" | "size missing";
 
 function matches(row: Row, instruction: Instruction, place: Place): Fit {
-  const { operands } = instruction;
+  const { operands, prefixes } = instruction;
   if (row.operands.length !== operands.length) return "no";
+  if (row.takesBound && prefixes.repeat === 0xF2 && !prefixes.isBound) return "no";
   let fit: Fit = "yes";
   for (let i = 0; i < operands.length; i++) {
     const pattern = row.operands[i]!;
@@ -118,7 +121,7 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
         if (pattern.isFar !== (operand.distance === "far") || operand.distance === "short") {
           return "no";
         }
-        if (pattern.isOffset && !isOffsetOnly(operand, place)) return "no";
+        if (pattern.isOffset && !isOffsetOnly(operand, prefixes, place)) return "no";
         if (pattern.isAnySize || operand.size === pattern.size) break;
         if (operand.size !== 0) return "no";
         if (row.commonSize === pattern.size && givesSize(row, operands)) break;
@@ -153,9 +156,11 @@ function givesSize(row: Row, operands: readonly Operand[]): boolean {
 }
 
 /** Whether memory can be an offset in the instruction itself, without a ModR/M byte. */
-function isOffsetOnly(operand: Operand, place: Place): boolean {
+function isOffsetOnly(operand: Operand, prefixes: Prefixes, place: Place): boolean {
   if (!isPlainAddress(operand) || operand.displacementSize === 8) return false;
-  return place.bits !== 64 || (operand.displacementSize === 64 && operand.relative !== true);
+  if (place.bits !== 64) return true;
+  return (prefixes.addressSize === 32 || operand.displacementSize === 64) &&
+    operand.relative !== true;
 }
 
 function takesImmediate(
@@ -216,7 +221,11 @@ function takesTarget(
   if (distance === "far" || (pattern.isUnsized && size !== 0 && distance !== "near")) return false;
   if (pattern.size !== 8) return distance !== "short" && pattern.size === (size || place.bits);
   if (!row.isOptional) return distance === undefined;
-  if (distance === "short") return size === 0;
+  if (distance === "short") {
+    // NASM takes REPNE before a short conditional jump only where it chose the short form itself.
+    const { repeat, isBound } = instruction.prefixes;
+    return size === 0 && !(repeat === 0xF2 && !isBound && instruction.mnemonic !== "jmp");
+  }
   if (distance === "near" || operand.strict || size !== 0) return false;
   if (value.unknown) return true;
   const target = targetOffset(value, place);
@@ -367,7 +376,7 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
 function plainSize(operand: Operand, place: Place, prefixSize: number): number {
   const { displacementSize } = operand;
   if (displacementSize >= 16) {
-    if (place.bits === 64 && displacementSize === 32) return operand.relative === true ? 64 : 64;
+    if (place.bits === 64 && displacementSize === 32) return prefixSize || 64;
     return displacementSize;
   }
   return prefixSize || place.bits;
@@ -483,17 +492,18 @@ interface Emission {
   readonly encoding?: Encoding;
   readonly addressSize?: number;
   readonly override?: Register | undefined;
+  readonly hasLock: boolean;
 }
 
 /** The legacy prefixes, in NASM's order: wait, repeat, lock, segment, operand size, address size. */
 function emitPrefixes(
   { prefixes, operands }: Instruction,
-  { place, out, encoding, addressSize, override }: Emission,
+  { place, out, encoding, addressSize, override, hasLock }: Emission,
 ): void {
   const { bits } = place;
   if (encoding?.hasWait || prefixes.wait) out.byte(0x9B);
   if (prefixes.repeat) out.byte(prefixes.repeat);
-  if (prefixes.lock) out.byte(prefixes.lock);
+  if (hasLock) out.byte(0xF0);
   if (override && prefixes.segment) {
     throw new AssemblyError(
       `There are two segments: ${prefixes.segment.name} and ${override.name}`,
@@ -540,6 +550,7 @@ function emit(
   let vvvv = 0;
   let high: Register | undefined;
   let override: Register | undefined;
+  let hasLock = instruction.prefixes.lock !== 0;
   for (let i = 0; i < operands.length; i++) {
     const operand = operands[i]!;
     const { register } = operand;
@@ -584,10 +595,11 @@ function emit(
   }
   if (place.bits !== 64 && (rex & 4) !== 0) {
     // AMD's CPUs take LOCK for the fourth bit of a control register's number (APM volume 3, MOV CRn).
-    out.byte(0xF0);
+    hasLock = true;
     rex = 0;
   }
-  emitPrefixes(instruction, { place, out, encoding, addressSize: address?.size ?? 0, override });
+  const addressSize = address?.size ?? 0;
+  emitPrefixes(instruction, { place, out, encoding, addressSize, override, hasLock });
   if (encoding.vex) emitVex(encoding.vex, rex, vvvv, out);
   else {
     if (encoding.prefix) out.byte(encoding.prefix);

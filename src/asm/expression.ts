@@ -185,9 +185,9 @@ export class ExpressionParser {
     lexer.expect(":");
     const no = this.#nested();
     const span = { start: condition.span.start, end: no.span.end };
-    if (condition.kind === "constant" && isScalar(condition.value)) {
-      return condition.value.number !== 0n ? yes : no;
-    }
+    const isConstant = condition.kind === "constant" && yes.kind === "constant" &&
+      no.kind === "constant";
+    if (isConstant) return isTrue(condition.value) ? yes : no;
     return { kind: "choice", condition, yes, no, span };
   }
 
@@ -402,9 +402,16 @@ export function evaluate(expression: Expression, scope: Scope): Value {
     case "choice": {
       const condition = evaluate(expression.condition, scope);
       if (condition.unknown) return condition;
-      return evaluate(condition.number !== 0n ? expression.yes : expression.no, scope);
+      // Both are evaluated: what is wrong in one is wrong even if the other is chosen.
+      const yes = evaluate(expression.yes, scope);
+      const no = evaluate(expression.no, scope);
+      return isTrue(condition) ? yes : no;
     }
   }
+}
+
+function isTrue(value: Value): boolean {
+  return value.number !== 0n || value.terms.length > 0;
 }
 
 interface Place {
@@ -498,26 +505,34 @@ function multiply(left: Value, right: Value, place: Place): Value {
   return { number, terms, unknown: false };
 }
 
+/**
+ * Compares by the difference, which wraps around, as NASM does. `<=>` gives −1 for less as the
+ * manual says; NASM 2.16.01 itself makes 0 of it.
+ */
 function compare(operator: TokenKind, a: bigint, b: bigint): bigint {
+  const difference = BigInt.asIntN(64, a - b);
   switch (operator) {
     case "=":
-      return a === b ? 1n : 0n;
+      return difference === 0n ? 1n : 0n;
     case "!=":
-      return a !== b ? 1n : 0n;
+      return difference !== 0n ? 1n : 0n;
     case "<":
-      return a < b ? 1n : 0n;
+      return difference < 0n ? 1n : 0n;
     case "<=":
-      return a <= b ? 1n : 0n;
-    case ">":
-      return a > b ? 1n : 0n;
+      return difference <= 0n ? 1n : 0n;
     case ">=":
-      return a >= b ? 1n : 0n;
+      return difference >= 0n ? 1n : 0n;
+    case ">":
+      return difference > 0n ? 1n : 0n;
     default:
-      return a < b ? -1n : a > b ? 1n : 0n;
+      return difference > 0n ? 1n : difference < 0n ? -1n : 0n;
   }
 }
 
-/** `/` and `%` take unsigned numbers, `//` and `%%` signed ones; `>>>` keeps the sign. */
+/**
+ * `/` and `%` take unsigned numbers, `//` and `%%` signed ones; `>>>` keeps the sign. As on the CPUs
+ * that NASM runs on, shifts look at the count's low six bits only.
+ */
 function arithmetic(operator: TokenKind, a: bigint, b: bigint, place: Place): bigint {
   const left = BigInt.asUintN(64, a);
   const right = BigInt.asUintN(64, b);
@@ -536,11 +551,11 @@ function arithmetic(operator: TokenKind, a: bigint, b: bigint, place: Place): bi
       return (a !== 0n) !== (b !== 0n) ? 1n : 0n;
     case "<<":
     case "<<<":
-      return right > 63n ? 0n : left << right;
+      return left << (right & 63n);
     case ">>":
-      return right > 63n ? 0n : left >> right;
+      return left >> (right & 63n);
     case ">>>":
-      return a >> (right > 63n ? 63n : right);
+      return a >> (right & 63n);
   }
   if (b === 0n) throw new AssemblyError("Division by zero", place);
   switch (operator) {

@@ -43,7 +43,7 @@
  * and then, in words: `no64` (not in 64-bit mode), `only64` (only there), `d64` (64-bit operands need no
  * REX.W there), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
  * operand without a size has the mode's), `wait` (9B stands before it), `MR` (of two registers the
- * first is the r/m field), `twice` (the register is both fields).
+ * first is the r/m field), `twice` (the register is both fields), `bnd` (F2 before it is BND, not REPNE).
  *
  * @module
  */
@@ -105,6 +105,8 @@ export interface Row {
   readonly isModeSized: boolean;
   /** Whether a short jump is taken only if the target is near enough. */
   readonly isOptional: boolean;
+  /** Whether F2 before it is BND. */
+  readonly takesBound: boolean;
   /** The encoding column's words. */
   readonly words: readonly string[];
   /** The name's place in its family. */
@@ -276,6 +278,7 @@ function compile(row: string, place: number, bits: Bits): Row[] {
       commonSize: words.includes("loose") ? 0 : findCommonSize(operands),
       isModeSized: hasTarget || words.includes("mode"),
       isOptional: names.includes("rel8?"),
+      takesBound: words.includes("bnd"),
       words,
       place,
       isNarrow,

@@ -28,6 +28,8 @@ export interface Instruction {
 export interface Prefixes {
   /** `rep`, `repne` …: F3 or F2. */
   repeat: number;
+  /** `bnd` was written, not `repne`: F2 too. */
+  isBound: boolean;
   /** `lock`: F0. */
   lock: number;
   /** `wait`: 9B. */
@@ -126,7 +128,11 @@ for (const [letter, unit] of Object.entries(units)) {
   words.set(`res${letter}`, { kind: "reserve", unit });
 }
 for (const name of ["rep", "repe", "repz", "xrelease"]) prefix(name, (p) => p.repeat = 0xF3);
-for (const name of ["repne", "repnz", "xacquire", "bnd"]) prefix(name, (p) => p.repeat = 0xF2);
+for (const name of ["repne", "repnz", "xacquire"]) prefix(name, (p) => p.repeat = 0xF2);
+prefix("bnd", (p) => {
+  p.repeat = 0xF2;
+  p.isBound = true;
+});
 prefix("lock", (p) => p.lock = 0xF0);
 prefix("wait", (p) => p.wait = 0x9B);
 for (const size of [16, 32, 64]) {
@@ -154,6 +160,7 @@ function findWord(written: string): Word {
 
 const noPrefixes: Prefixes = Object.freeze({
   repeat: 0,
+  isBound: false,
   lock: 0,
   wait: 0,
   segment: undefined,

@@ -29,4 +29,3 @@ for (const bits of [16, 32, 64] as const satisfies readonly Bits[]) {
   }
 }
 Deno.writeTextFileSync(new URL("golden.txt", import.meta.url), rows.join("\n") + "\n");
-

@@ -96,17 +96,24 @@ export function toHex(bytes: Iterable<number>): string {
  * Which of many lines NASM refuses, by their index. It finds some errors only where there are no
  * others, so it is asked again without the lines already refused.
  */
-export function refusedByNasm(lines: readonly string[], bits: number): Set<number> {
+export function refusedByNasm(
+  lines: readonly string[],
+  bits: number,
+  { before = "", after = "" } = {},
+): Set<number> {
   const refused = new Set<number>();
+  const first = before.split("\n").length + 1;
   for (;;) {
     const source = lines.map((line, i) => refused.has(i) ? "" : line).join("\n");
-    const { bytes, messages } = runNasm(`bits ${bits}\n${source}\n`, { args: ["-w-all"] });
+    const { bytes, messages } = runNasm(`bits ${bits}\n${before}${source}\n${after}`, {
+      args: ["-w-all"],
+    });
     if (bytes) return refused;
-    const before = refused.size;
+    const known = refused.size;
     for (const [, line] of messages.matchAll(/:(\d+): (?:error|fatal): /g)) {
-      refused.add(Number(line) - 2);
+      refused.add(Number(line) - first);
     }
-    if (refused.size === before) {
+    if (refused.size === known) {
       fail(`NASM fails without naming a line: ${messages.slice(0, 500)}`);
     }
   }

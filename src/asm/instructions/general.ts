@@ -3,11 +3,15 @@
  * the notation is told in `../instructions.ts`.
  */
 export const general = `
+mov  m, sreg  8C /r
 mov  m16, sreg  8C /r
+mov  m64, sreg  o64 8C /r only64
 mov  r16, sreg  o16 8C /r
 mov  r32, sreg  o32 8C /r
 mov  r64, sreg  8C /r only64
+mov  sreg, m  8E /r
 mov  sreg, r/m16  8E /r
+mov  sreg, m64  o64 8E /r only64
 mov  sreg, r32  8E /r
 mov  sreg, r64  8E /r only64
 mov  al, moffs8  A0
@@ -205,26 +209,26 @@ shlx  ry, r/my, vvvv:ry  VEX.L0.66.0F38 F7 /r
 shrx  ry, r/my, vvvv:ry  VEX.L0.F2.0F38 F7 /r
 
 jmp  rel8?  EB cb
-jmp  relz  E9 cz
+jmp  relz  E9 cz bnd
 jmp  far16  o16 EA iw no64
 jmp  far32  o32 EA id no64
-jmp  r/m16  o16 FF /4 no64 mode
-jmp  r/m32  o32 FF /4 no64 mode
-jmp  r/m64  FF /4 only64 mode
+jmp  r/m16  o16 FF /4 no64 mode bnd
+jmp  r/m32  o32 FF /4 no64 mode bnd
+jmp  r/m64  FF /4 only64 mode bnd
 jmp  m16:16  o16 FF /5 mode
 jmp  m16:32  o32 FF /5 mode
 jmp  m16:64  o64 FF /5 only64 mode
-call  relz  E8 cz
+call  relz  E8 cz bnd
 call  far16  o16 9A iw no64
 call  far32  o32 9A id no64
-call  r/m16  o16 FF /2 no64 mode
-call  r/m32  o32 FF /2 no64 mode
-call  r/m64  FF /2 only64 mode
+call  r/m16  o16 FF /2 no64 mode bnd
+call  r/m32  o32 FF /2 no64 mode bnd
+call  r/m64  FF /2 only64 mode bnd
 call  m16:16  o16 FF /3 mode
 call  m16:32  o32 FF /3 mode
 call  m16:64  o64 FF /3 only64 mode
 jcc  rel8?  70+cc cb
-jcc  rel  0F 80+cc cz
+jcc  rel  0F 80+cc cz bnd
 jcxz  rel8  a16 E3 cb no64
 jecxz  rel8  a32 E3 cb
 jrcxz  rel8  a64 E3 cb only64
@@ -236,15 +240,15 @@ loopnz loopz  rel8  E0+n cb
 loopnz loopz  rel8, cx  a16 E0+n cb no64
 loopnz loopz  rel8, ecx  a32 E0+n cb
 loopnz loopz  rel8, rcx  a64 E0+n cb only64
-ret retn  C3
-ret retn  imm16  C2 iw
+ret retn  C3 bnd
+ret retn  imm16  C2 iw bnd
 retf  CB
 retf  imm16  CA iw
-retw retnw  o16 C3
-retd retnd  o32 C3 no64
-retd retnd  imm16  o32 C2 iw no64
-retq retnq  C3 only64
-retq retnq  imm16  C2 iw only64
+retw retnw  o16 C3 bnd
+retd retnd  o32 C3 no64 bnd
+retd retnd  imm16  o32 C2 iw no64 bnd
+retq retnq  C3 only64 bnd
+retq retnq  imm16  C2 iw only64 bnd
 retfw  o16 CB
 retfw  imm16  o16 CA iw
 retfd  o32 CB

@@ -15,8 +15,8 @@ pavgb psraw psrad pavgw pmulhuw pmulhw - -  mm, mm/m64  0F E0+n /r
 psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor  mm, mm/m64  0F E8+n /r
 - psllw pslld psllq - pmaddwd psadbw -  mm, mm/m64  0F F0+n /r
 psubb psubw psubd - paddb paddw paddd  mm, mm/m64  0F F8+n /r
-pmuludq  mm, mm/m  0F F4 /r
-psubq  mm, mm/m  0F FB /r
+pmuludq  mm, mm/m128  0F F4 /r
+psubq  mm, mm/m128  0F FB /r
 punpcklbw punpcklwd punpckldq packsswb pcmpgtb pcmpgtw pcmpgtd packuswb  xmm, xmm/m128  66 0F 60+n /r
 punpckhbw punpckhwd punpckhdq packssdw punpcklqdq punpckhqdq  xmm, xmm/m128  66 0F 68+n /r
 - - - - pcmpeqb pcmpeqw pcmpeqd  xmm, xmm/m128  66 0F 70+n /r
@@ -37,7 +37,9 @@ pshufw  mm, mm/m, imm  0F 70 /r ib
 pshufd  xmm, xmm/m, imm  66 0F 70 /r ib
 pshufhw  xmm, xmm/m, imm  F3 0F 70 /r ib
 pshuflw  xmm, xmm/m, imm  F2 0F 70 /r ib
+movd  mm, m  0F 6E /r
 movd  mm, r/m32  0F 6E /r
+movd  m, mm  0F 7E /r
 movd  r/m32, mm  0F 7E /r
 movd  xmm, r/m32  66 0F 6E /r
 movd  r/m32, xmm  66 0F 7E /r
@@ -49,8 +51,8 @@ movq  mm, r/m64  o64 0F 6E /r only64
 movq  r/m64, mm  o64 0F 7E /r only64
 movq  xmm, r/m64  o64 66 0F 6E /r only64
 movq  r/m64, xmm  o64 66 0F 7E /r only64
-movd  mm, r64  o64 0F 6E /r only64
-movd  r64, mm  o64 0F 7E /r MR only64
+movd  mm, r/m64  o64 0F 6E /r only64
+movd  r/m64, mm  o64 0F 7E /r only64
 movdqa  xmm, xmm/m128  66 0F 6F /r
 movdqa  xmm/m128, xmm  66 0F 7F /r
 movdqu  xmm, xmm/m128  F3 0F 6F /r
@@ -64,9 +66,12 @@ maskmovq  mm, mm  0F F7 /r
 maskmovdqu  xmm, xmm  66 0F F7 /r
 pmovmskb  r32, mm  0F D7 /r
 pmovmskb  r32, xmm  66 0F D7 /r
+pinsrw  mm, r16, imm  0F C4 /r ib
 pinsrw  mm, r32, imm  0F C4 /r ib
 pinsrw  mm, m16, imm  0F C4 /r ib
+pinsrw  xmm, r16, imm  66 0F C4 /r ib
 pinsrw  xmm, r32, imm  66 0F C4 /r ib
+pinsrw  xmm, r64, imm  o64 66 0F C4 /r ib only64
 pinsrw  xmm, m16, imm  66 0F C4 /r ib
 pextrw  r32, mm, imm  0F C5 /r ib
 pextrw  ry, xmm, imm  66 0F C5 /r ib
@@ -154,7 +159,8 @@ pshufb phaddw phaddd phaddsw pmaddubsw phsubw phsubd phsubsw  xmm, xmm/m128  66 
 psignb psignw psignd pmulhrsw  xmm, xmm/m128  66 0F 38 08+n /r
 - - - - pabsb pabsw pabsd  xmm, xmm/m128  66 0F 38 18+n /r
 pblendvb - - - blendvps blendvpd - ptest  xmm, xmm/m128  66 0F 38 10+n /r
-pblendvb - - - blendvps blendvpd  xmm, xmm/m, xmm0  66 0F 38 10+n /r
+pblendvb  xmm, xmm/m, xmm0  66 0F 38 10 /r
+blendvps blendvpd  xmm, xmm/m128, xmm0  66 0F 38 14+n /r
 pmovsxbw pmovsxbd pmovsxbq pmovsxwd pmovsxwq pmovsxdq  xmm, xmm  66 0F 38 20+n /r
 pmovsxbw - - pmovsxwd - pmovsxdq  xmm, m64  66 0F 38 20+n /r
 - pmovsxbd - - pmovsxwq  xmm, m32  66 0F 38 20+n /r

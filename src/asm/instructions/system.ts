@@ -34,6 +34,8 @@ smsw  r32  o32 0F 01 /4
 smsw  r64  o64 0F 01 /4 only64
 lmsw  r/m16  0F 01 /6
 lar lsl  rv, r/m16  0F 02+n /r loose
+lar lsl  rv, r32  0F 02+n /r
+lar lsl  rv, r64  0F 02+n /r only64
 arpl  r/m16, r16  63 /r no64
 rsm  0F AA
 syscall  0F 05
