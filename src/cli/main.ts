@@ -32,6 +32,14 @@ const commands: Readonly<Record<string, Row>> = {
     summary: "run a guest from a file: NASM source, a flat binary or an ELF executable",
     load: async () => (await import("./run.ts")).run,
   },
+  trace: {
+    summary: "run a guest an instruction at a time and show what each one did",
+    load: async () => (await import("./trace.ts")).trace,
+  },
+  disasm: {
+    summary: "disassemble a guest",
+    load: async () => (await import("./disasm.ts")).disasm,
+  },
 };
 
 /**

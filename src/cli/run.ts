@@ -49,8 +49,10 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
   },
 };
 
-const values = ["mode", "ram", "load", "entry", "stack", "irqchip", "io", "timeout"];
-const lists = ["cpuid", "set", "expect"];
+/** The options that a guest's directives have too; those in `lists` can be repeated. */
+export const values = ["mode", "ram", "load", "entry", "stack", "irqchip", "io", "timeout"];
+/** {@linkcode values} */
+export const lists = ["cpuid", "set", "expect"];
 
 const codes = {
   proved: exitCode.proved,
@@ -61,7 +63,8 @@ const codes = {
   interrupted: exitCode.interrupted,
 } as const;
 
-function fileOf({ words }: Parsed): string {
+/** The one file that is named. */
+export function fileOf({ words }: Parsed): string {
   const [file, other] = words;
   if (file === undefined) throw new UsageError("There is no guest: run [OPTION…] FILE");
   if (other !== undefined) {
@@ -70,7 +73,8 @@ function fileOf({ words }: Parsed): string {
   return file;
 }
 
-function overridesOf({ values: given, lists: givenLists }: Parsed): Override[] {
+/** The directives that were given as options. */
+export function overridesOf({ values: given, lists: givenLists }: Parsed): Override[] {
   const all = [
     ...values.map((name) => [name, given.get(name)] as const),
     ...lists.flatMap((name) => givenLists.get(name)!.map((text) => [name, text] as const)),

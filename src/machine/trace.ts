@@ -85,11 +85,14 @@ export async function trace(machine: Machine, options: TraceOptions): Promise<St
     instruction = look(machine, registers);
     return onStep({ ...done, ...changes, next: instruction.address }) === true;
   };
+  const waitsInKvm = machine.vm.setup.irqchip === true;
   const step = (): Stop | undefined => {
-    const { code, address } = instruction;
+    const { code, address, bits } = instruction;
+    // Some hosts step over a repeated string instruction at once, others at every repetition.
+    if (isRepeated(code, bits) && look(machine, registers).address === address) return undefined;
     const isOver = report();
     // Where KVM emulates the guest, the step over HLT is one like any other.
-    isReported = code[0] === HLT && instruction.address === address + 1;
+    isReported = code[0] === HLT && instruction.address === address + 1 && !waitsInKvm;
     if (isReported) return { reason: "hlt" };
     return isOver ? { reason: "interrupted" } : undefined;
   };
@@ -106,6 +109,26 @@ function look(machine: Machine, registers: RegisterWatch) {
   const physical = isPaged ? machine.vcpu.translate(linear) : Number(linear);
   const code = physical === undefined ? undefined : machine.read(physical, LONGEST_INSTRUCTION);
   return { address: Number(linear), cs, rip, bits, code: code ?? new Uint8Array(0) };
+}
+
+/** Prefixes that may stand before a string instruction besides REP (Intel SDM vol. 2A §2.1.1). */
+const OTHER_PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67]);
+const REP_PREFIXES = new Set([0xf2, 0xf3]);
+
+/** Whether the instruction is a string instruction with a REP prefix. */
+function isRepeated(code: Uint8Array, bits: 16 | 32 | 64): boolean {
+  let hasRep = false;
+  for (const byte of code) {
+    const isRex = bits === 64 && (byte & 0xf0) === 0x40;
+    if (REP_PREFIXES.has(byte)) hasRep = true;
+    else if (!OTHER_PREFIXES.has(byte) && !isRex) {
+      // INS, OUTS; MOVS, CMPS; STOS, LODS, SCAS.
+      const isString = (byte & 0xfc) === 0x6c || (byte & 0xfc) === 0xa4 ||
+        (0xaa <= byte && byte <= 0xaf);
+      return hasRep && isString;
+    }
+  }
+  return false;
 }
 
 const generalNames = {

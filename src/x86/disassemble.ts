@@ -11,6 +11,8 @@ export interface Disassembled {
   readonly text: string;
   /** In bytes; 1 for bytes that are no instruction. */
   readonly length: number;
+  /** Where it leads: on to the next one, into a handler, or elsewhere. */
+  readonly flow: "next" | "interrupt" | "branch";
 }
 
 /** Puts the first instruction of `code` into words. */
@@ -33,7 +35,7 @@ export type Disassembler = (
  * ```
  */
 export async function loadDisassembler(): Promise<Disassembler> {
-  const { Decoder, DecoderOptions, Formatter, FormatterSyntax } = await import(
+  const { Decoder, DecoderOptions, FlowControl, Formatter, FormatterSyntax } = await import(
     "npm:iced-x86@1.21.0"
   );
   const formatter = new Formatter(FormatterSyntax.Nasm);
@@ -47,9 +49,15 @@ export async function loadDisassembler(): Promise<Disassembler> {
     decoder.ip = address;
     const instruction = decoder.decode();
     try {
-      return instruction.isInvalid
-        ? { text: "(bad)", length: 1 }
-        : { text: formatter.format(instruction), length: instruction.length };
+      return instruction.isInvalid ? { text: "(bad)", length: 1, flow: "branch" } : {
+        text: formatter.format(instruction),
+        length: instruction.length,
+        flow: instruction.flowControl === FlowControl.Next
+          ? "next"
+          : instruction.flowControl === FlowControl.Interrupt
+          ? "interrupt"
+          : "branch",
+      };
     } finally {
       instruction.free();
       decoder.free();

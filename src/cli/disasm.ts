@@ -1,0 +1,72 @@
+import { type Program, readGuest } from "../guest/mod.ts";
+import { loadDisassembler, modes } from "../x86/mod.ts";
+import { exitCode } from "./exit_code.ts";
+import type { Command } from "./main.ts";
+import { write } from "./output.ts";
+import { fileOf, lists, overridesOf, values } from "./run.ts";
+import { parseOptions, UsageError } from "./usage.ts";
+
+/** `disasm`: a guest's image in words. */
+export const disasm: Command = {
+  help: `Disassemble a guest.
+
+Usage: deno run --allow-read main.ts disasm [OPTION…] FILE
+
+FILE is what run takes; a source is assembled first. Every byte of the image is taken for code.
+
+Options, besides those of run (main.ts run --help):
+  --bits N   16, 32 or 64; that of the guest's mode unless said otherwise
+  --json     one JSON document: address, bytes, text and label of each instruction
+  --help     this`,
+  run: async (args) => {
+    const parsed = parseOptions(args, { flags: ["json"], values: [...values, "bits"], lists });
+    const program = readGuest(fileOf(parsed), { overrides: overridesOf(parsed) });
+    const instructions = await disassemble(program, bitsOf(program, parsed.values.get("bits")));
+    if (parsed.flags.has("json")) {
+      write(JSON.stringify(instructions, null, 2) + "\n");
+      return exitCode.proved;
+    }
+    const lines = instructions.map(({ address, bytes, text, label }) =>
+      `${label === undefined ? "" : `${label}:\n`}  ${address.toString(16).padStart(8, "0")}  ` +
+      `${bytes.padEnd(20)}  ${text}\n`
+    );
+    write(lines.join(""));
+    return exitCode.proved;
+  },
+};
+
+/** An instruction of the image; this is also its JSON. */
+interface Line {
+  address: number;
+  bytes: string;
+  text: string;
+  label: string | undefined;
+}
+
+async function disassemble(program: Program, bits: 16 | 32 | 64): Promise<Line[]> {
+  const disassembler = await loadDisassembler();
+  const labels = new Map([...program.symbols].map(([name, value]) => [Number(value), name]));
+  return program.segments.flatMap(({ address: start, bytes: code }) => {
+    const lines: Line[] = [];
+    for (let at = 0; at < code.length;) {
+      const address = start + at;
+      const { text, length } = disassembler(code.subarray(at, at + 15), {
+        address: BigInt(address),
+        bits,
+      });
+      const bytes = [...code.subarray(at, at + length)].map((byte) =>
+        byte.toString(16).padStart(2, "0")
+      ).join("");
+      lines.push({ address, bytes, text, label: labels.get(address) });
+      at += length;
+    }
+    return lines;
+  });
+}
+
+function bitsOf(program: Program, text?: string): 16 | 32 | 64 {
+  if (text === undefined) return modes[program.settings.mode].bits;
+  const bits = ([16, 32, 64] as const).find((bits) => `${bits}` === text);
+  if (bits === undefined) throw new UsageError(`--bits is one of 16, 32, 64, not "${text}"`);
+  return bits;
+}

@@ -1,0 +1,370 @@
+import { type Program, quote, readGuest } from "../guest/mod.ts";
+import { Machine, type Stop, trace as traceMachine, type TraceStep } from "../machine/mod.ts";
+import { type Disassembler, loadDisassembler } from "../x86/mod.ts";
+import { exitCode } from "./exit_code.ts";
+import type { Command } from "./main.ts";
+import { write } from "./output.ts";
+import { fileOf, lists, overridesOf, values } from "./run.ts";
+import { parseOptions, UsageError } from "./usage.ts";
+
+/** `trace`: shows what each instruction of a guest did. */
+export const trace: Command = {
+  help: `Run a guest an instruction at a time, and show what each one did.
+
+Usage: deno run --allow-ffi --allow-read main.ts trace [OPTION…] FILE
+
+A line shows the address, the bytes, the source line or the disassembly, and the registers, flags
+and memory that the instruction changed. On a terminal it waits after every screenful.
+
+Options, besides those of run (main.ts run --help):
+  --from ADDRESS  begin at this instruction: a linear address or a label
+  --to ADDRESS    end behind this one
+  --steps N       end after N lines
+  --no-memory     do not look for changed memory
+  --json          a JSON object a line: step, address, cs, ip, bytes, text, file and line where
+                  there is a source, registers, memory, unseen; the last one: stop, steps, output
+  --help          this
+
+Hosts differ in stepping. A repeated string instruction is one line on each. Where a host runs
+instructions unseen (on AMD an interrupt's handler, and the one behind STI or a load of SS), the
+line says so.
+
+Exit codes: 0 traced; 2 bad usage or a bad guest; 3 this host cannot do it; 4 the guest failed;
+124 the time was up; 130 Ctrl-C.`,
+  run: async (args) => {
+    const { flags, ...parsed } = parseOptions(args, {
+      flags: ["json", "no-memory"],
+      values: [...values, "from", "to", "steps"],
+      lists,
+    });
+    const program = readGuest(fileOf({ flags, ...parsed }), {
+      overrides: overridesOf({ flags, ...parsed }),
+    });
+    const { values: given } = parsed;
+    const range = {
+      from: addressOf(program, "from", given.get("from")),
+      to: addressOf(program, "to", given.get("to")),
+      steps: countOf(given.get("steps")),
+    };
+    const describe = new Describer(program, await loadDisassembler());
+    const printer = flags.has("json") ? new JsonPrinter(describe) : new TextPrinter(describe);
+    return await run(program, { printer, range, memory: !flags.has("no-memory") });
+  },
+};
+
+interface Range {
+  from: number | undefined;
+  to: number | undefined;
+  steps: number;
+}
+
+async function run(
+  program: Program,
+  options: { printer: Printer; range: Range; memory: boolean },
+): Promise<number> {
+  const { printer, range, memory } = options;
+  const output: number[] = [];
+  using machine = Machine.for(program, { output: (bytes) => output.push(...bytes) });
+  const controller = new AbortController();
+  const onInterrupt = () => controller.abort();
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  let hasBegun = range.from === undefined;
+  let count = 0;
+  let isOver = false;
+  const onStep = (step: TraceStep): boolean => {
+    hasBegun ||= step.address === range.from;
+    if (!hasBegun) return false;
+    const isPageFull = printer.step(++count, step);
+    isOver = count >= range.steps || step.address === range.to;
+    return isOver || isPageFull;
+  };
+  try {
+    for (;;) {
+      const { timeout } = program.settings;
+      const stop = await traceMachine(machine, {
+        onStep,
+        memory,
+        timeout,
+        signal: controller.signal,
+      });
+      const isPaused = stop.reason === "interrupted" && !controller.signal.aborted && !isOver;
+      if (isPaused && printer.wantsMore()) continue;
+      printer.end({ stop, count, output: Uint8Array.from(output), isOver: isOver || isPaused });
+      return isOver || isPaused ? exitCode.proved : await codeOf(stop, program);
+    }
+  } finally {
+    Deno.removeSignalListener("SIGINT", onInterrupt);
+  }
+}
+
+async function codeOf(stop: Stop, program: Program): Promise<number> {
+  switch (stop.reason) {
+    case "hlt":
+    case "status":
+      return exitCode.proved;
+    case "timeout":
+      return exitCode.deadline;
+    case "interrupted":
+      return exitCode.interrupted;
+    default: {
+      const { tryMode } = await import("../machine/mod.ts");
+      const support = tryMode(program.settings.mode);
+      if (support.works) return exitCode.guest;
+      write(`${support.reason}\n`, Deno.stderr);
+      return exitCode.host;
+    }
+  }
+}
+
+function addressOf(program: Program, option: string, text?: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = program.symbols.get(text) ?? (/^(0x[\da-f]+|\d+)$/i.test(text) ? text : undefined);
+  if (value === undefined) {
+    throw new UsageError(`The guest has no label "${text}" for --${option}, and it is no address`);
+  }
+  return Number(value);
+}
+
+function countOf(text?: string): number {
+  if (text === undefined) return Infinity;
+  if (!/^[1-9]\d*$/.test(text)) {
+    throw new UsageError(`--steps takes a number from 1, not "${text}"`);
+  }
+  return Number(text);
+}
+
+/** An instruction in words. */
+interface Description {
+  readonly code: Uint8Array;
+  /** The source line, or the disassembly. */
+  readonly text: string;
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+  readonly flow: "next" | "interrupt" | "branch";
+}
+
+/** Finds the words for instructions; most are met again and again. */
+class Describer {
+  readonly #program: Program;
+  readonly #rows: Map<number, Program["listing"][number]>;
+  readonly #disassemble: Disassembler;
+  readonly #known = new Map<number, Description>();
+
+  constructor(program: Program, disassemble: Disassembler) {
+    this.#program = program;
+    // Labels and blank lines make no bytes.
+    this.#rows = new Map(
+      program.listing.filter(({ length }) => length > 0).map((row) => [row.address, row]),
+    );
+    this.#disassemble = disassemble;
+  }
+
+  describe(step: TraceStep): Description {
+    const known = this.#known.get(step.address);
+    if (known !== undefined && startsWith(step.code, known.code)) return known;
+    const { text, length, flow } = this.#disassemble(step.code, {
+      address: step.rip,
+      bits: step.bits,
+    });
+    const row = this.#rows.get(step.address);
+    // A row of several instructions, or one that the guest has changed, is no description.
+    const code = step.code.slice(0, length);
+    const isSource = row?.length === length && isImage(this.#program, step.address, code);
+    const description = {
+      code,
+      text: isSource ? withoutComment(row.source) : text,
+      file: isSource ? row.file : undefined,
+      line: isSource ? row.line : undefined,
+      flow,
+    };
+    this.#known.set(step.address, description);
+    return description;
+  }
+}
+
+/** Whether the image has these bytes there, by physical address. */
+function isImage({ segments }: Program, address: number, code: Uint8Array): boolean {
+  return segments.some(({ address: start, bytes }) =>
+    start <= address && startsWith(bytes.subarray(address - start), code)
+  );
+}
+
+function startsWith(code: Uint8Array, start: Uint8Array): boolean {
+  for (let i = 0; i < start.length; i++) if (code[i] !== start[i]) return false;
+  return true;
+}
+
+/** A source line on one blank between its words, without its comment. */
+function withoutComment(source: string): string {
+  const code = /^(?:[^;"'`]|"[^"]*"|'[^']*'|`(?:[^`\\]|\\.)*`)*/.exec(source)![0];
+  return code.trim().replaceAll(/\s+/g, " ");
+}
+
+/** What the host ran without showing it, where the step did not lead where the instruction leads. */
+function unseen(step: TraceStep, { code, flow }: Description): string | undefined {
+  const behind = step.address + code.length;
+  // A handler that is stepped begins with what the CPU pushed.
+  const isEntered = step.registers.some(({ name }) => /^[er]?sp$/.test(name));
+  if (flow === "interrupt" && !isEntered) return "the interrupt's handler";
+  if (flow === "next" && step.next !== behind && step.next !== step.address) {
+    return `what led to ${
+      hex(step.next)
+    }: an exception, an interrupt, or an instruction that this ` +
+      "host runs together with this one";
+  }
+  return undefined;
+}
+
+interface End {
+  stop: Stop;
+  count: number;
+  output: Uint8Array;
+  /** The trace was ended, not the guest. */
+  isOver: boolean;
+}
+
+interface Printer {
+  /** Prints a step; true when the reader needs a pause. */
+  step(number: number, step: TraceStep): boolean;
+  /** Waits for the reader; false when he has seen enough. */
+  wantsMore(): boolean;
+  end(end: End): void;
+}
+
+/** Text is written in pieces of this size, in characters. */
+const BUFFER_SIZE = 1 << 16;
+
+class TextPrinter implements Printer {
+  readonly #describer: Describer;
+  readonly #rows = Deno.stdout.isTerminal() && Deno.stdin.isTerminal()
+    ? Math.max(2, Deno.consoleSize().rows - 1)
+    : Infinity;
+  #rowsLeft = this.#rows;
+  #buffer = "";
+
+  constructor(describer: Describer) {
+    this.#describer = describer;
+  }
+
+  step(_number: number, step: TraceStep): boolean {
+    const description = this.#describer.describe(step);
+    let line = place(step) + "  " + hexBytes(description.code).padEnd(20) + "  " +
+      description.text.padEnd(34);
+    for (const { name, value } of step.registers) {
+      line += ` ${name}=${value < 10n ? value : hex(value)}`;
+    }
+    for (const { address, after } of step.memory) {
+      const shown = after.length > 8 ? `${hexBytes(after.subarray(0, 8))}…` : hexBytes(after);
+      line += ` [${hex(address)}]=${shown}`;
+    }
+    const missing = unseen(step, description);
+    if (missing !== undefined) line += ` (not seen: ${missing})`;
+    this.#buffer += line.trimEnd() + "\n";
+    if (this.#buffer.length >= BUFFER_SIZE) this.#flush();
+    return --this.#rowsLeft === 0;
+  }
+
+  wantsMore(): boolean {
+    this.#flush();
+    this.#rowsLeft = this.#rows;
+    write("-- Enter: more, q: quit --", Deno.stderr);
+    const key = new Uint8Array(1);
+    Deno.stdin.setRaw(true);
+    try {
+      Deno.stdin.readSync(key);
+    } finally {
+      Deno.stdin.setRaw(false);
+      write("\r\x1b[K", Deno.stderr);
+    }
+    const [CTRL_C, Q] = [3, 0x71];
+    return key[0] !== CTRL_C && key[0] !== Q;
+  }
+
+  end({ stop, count, output, isOver }: End): void {
+    this.#flush();
+    const lines = count === 1 ? "1 instruction" : `${count} instructions`;
+    write(`${lines}; ${isOver ? "the trace ends here" : `ended: ${words(stop)}`}\n`, Deno.stderr);
+    if (output.length > 0) write(`output ${quote(output)}\n`, Deno.stderr);
+  }
+
+  #flush(): void {
+    write(this.#buffer);
+    this.#buffer = "";
+  }
+}
+
+class JsonPrinter implements Printer {
+  readonly #describer: Describer;
+  #buffer = "";
+
+  constructor(describer: Describer) {
+    this.#describer = describer;
+  }
+
+  step(number: number, step: TraceStep): boolean {
+    const description = this.#describer.describe(step);
+    const { text, file, line } = description;
+    this.#print({
+      step: number,
+      address: step.address,
+      cs: step.cs,
+      ip: hex(step.rip),
+      bytes: hexBytes(description.code),
+      text,
+      file,
+      line,
+      registers: Object.fromEntries(step.registers.map(({ name, value }) => [name, hex(value)])),
+      memory: step.memory.map(({ address, before, after }) => ({
+        address,
+        before: hexBytes(before),
+        after: hexBytes(after),
+      })),
+      unseen: unseen(step, description),
+    });
+    return false;
+  }
+
+  wantsMore(): boolean {
+    return true;
+  }
+
+  end({ stop, count, output, isOver }: End): void {
+    this.#print({
+      stop: isOver ? "traced" : words(stop),
+      steps: count,
+      output: new TextDecoder().decode(output),
+    });
+    write(this.#buffer);
+  }
+
+  #print(object: object): void {
+    this.#buffer += JSON.stringify(object) + "\n";
+    if (this.#buffer.length < BUFFER_SIZE) return;
+    write(this.#buffer);
+    this.#buffer = "";
+  }
+}
+
+/** `0000:7c00` in 16-bit code, a linear address elsewhere. */
+function place({ cs, rip, address, bits }: TraceStep): string {
+  if (bits !== 16) return address.toString(16).padStart(bits / 4, "0");
+  const [segment, offset] = [cs, Number(rip)].map((word) => word.toString(16).padStart(4, "0"));
+  return `${segment}:${offset}`;
+}
+
+function words(stop: Stop): string {
+  if (stop.reason === "status") return `status ${stop.status}`;
+  return stop.reason === "unhandled" ? stop.exit.reason : stop.reason;
+}
+
+function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}
+
+const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+function hexBytes(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += hexDigits[byte];
+  return text;
+}

@@ -1,0 +1,124 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { kvmTest } from "../kvm_host.ts";
+import { runProgram } from "./program.ts";
+
+const permissions = ["--allow-ffi", "--allow-read"];
+
+/** Runs a command on a guest's source. */
+async function withGuest(args: string[], source: string) {
+  const file = await Deno.makeTempFile({ suffix: ".asm" });
+  try {
+    await Deno.writeTextFile(file, source);
+    return { file, ...await runProgram([...args, file], { permissions }) };
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+const SOURCE = `
+start:  mov     ax, 2           ; the first
+        add     ax, 0x28
+.store: mov     [0x400], ax
+        out     0xE9, al
+        hlt
+`;
+
+kvmTest("trace shows address, bytes, source and changes of each instruction", async () => {
+  const { code, stdout, stderr } = await withGuest(["trace"], SOURCE);
+  assertEquals(stdout.split("\n").map((line) => line.trimEnd()), [
+    "0000:0000  b80200                start: mov ax, 2                   ax=2",
+    "0000:0003  83c028                add ax, 0x28                       ax=0x2a",
+    "0000:0006  a30004                .store: mov [0x400], ax            [0x400]=2a",
+    "0000:0009  e6e9                  out 0xE9, al",
+    "0000:000b  f4                    hlt",
+    "",
+  ]);
+  assertStringIncludes(stderr, "5 instructions; ended: hlt");
+  assertStringIncludes(stderr, 'output "*"');
+  assertEquals(code, 0);
+});
+
+kvmTest("trace --json prints an object for each instruction and one for the end", async () => {
+  const { code, stdout, file } = await withGuest(
+    ["trace", "--json", "--from", "start.store"],
+    SOURCE,
+  );
+  const [first, ...rest] = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assertEquals(first, {
+    step: 1,
+    address: 6,
+    cs: 0,
+    ip: "0x6",
+    bytes: "a30004",
+    text: ".store: mov [0x400], ax",
+    file,
+    line: 4,
+    registers: {},
+    memory: [{ address: 0x400, before: "00", after: "2a" }],
+  });
+  assertEquals(rest.at(-1), { stop: "hlt", steps: 3, output: "*" });
+  assertEquals(code, 0);
+});
+
+kvmTest("trace --from, --to and --steps show a part", async () => {
+  const shown = async (...options: string[]) => {
+    const { stdout } = await withGuest(["trace", ...options], SOURCE);
+    return [...stdout.matchAll(/^0000:(\w+)/gm)].map(([, offset]) => parseInt(offset!, 16));
+  };
+  assertEquals(await shown("--from", "3", "--to", "0x9"), [3, 6, 9]);
+  assertEquals(await shown("--steps", "2"), [0, 3]);
+  assertEquals(await shown("--to", "start"), [0]);
+});
+
+kvmTest("trace disassembles what is no source line: code the guest has made", async () => {
+  const { stdout } = await withGuest(
+    ["trace"],
+    "mov word [code], 0x9090\ncode: inc ax\ninc bx\nhlt\n",
+  );
+  assertStringIncludes(stdout, "90                    nop\n");
+});
+
+kvmTest("trace refuses wrong words before anything runs", async () => {
+  for (
+    const [args, message] of [
+      [["--from", "nowhere"], 'no label "nowhere"'],
+      [["--steps", "0"], "--steps takes a number from 1"],
+      [["--steps", "x"], "--steps takes a number from 1"],
+      [["--mode", "lnog"], "Did you mean long?"],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await withGuest(["trace", ...args], SOURCE);
+    assertEquals([code, stdout], [2, ""]);
+    assertStringIncludes(stderr, message);
+  }
+});
+
+kvmTest("trace of a guest that loops ends in time with exit code 124", async () => {
+  const { code, stderr } = await withGuest(["trace", "--timeout", "200ms"], "jmp $\n");
+  assertEquals(code, 124);
+  assertStringIncludes(stderr, "ended: timeout");
+});
+
+Deno.test("disasm shows labels, addresses, bytes and instructions", async () => {
+  const { code, stdout } = await withGuest(["disasm"], SOURCE);
+  assertEquals(
+    stdout,
+    `start:
+  00000000  b80200                mov ax, 2
+  00000003  83c028                add ax, 0x28
+start.store:
+  00000006  a30004                mov [0x400], ax
+  00000009  e6e9                  out 0xe9, al
+  0000000b  f4                    hlt
+`,
+  );
+  assertEquals(code, 0);
+});
+
+Deno.test("disasm --bits and --json", async () => {
+  const { stdout } = await withGuest(["disasm", "--bits", "64", "--json"], "db 0x48, 0x89, 0xc3");
+  assertEquals(JSON.parse(stdout), [{ address: 0, bytes: "4889c3", text: "mov rbx, rax" }]);
+  const { code, stderr } = await withGuest(["disasm", "--bits", "8"], "nop");
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "--bits is one of 16, 32, 64");
+});

@@ -1,0 +1,133 @@
+import { assert, assertEquals } from "@std/assert";
+import { loadSource } from "../../src/guest/mod.ts";
+import { Machine, trace, type TraceStep } from "../../src/machine/mod.ts";
+import { kvmTest } from "../kvm_host.ts";
+
+/** Traces a source to its end. */
+async function traced(source: string, options: { memory?: boolean } = {}) {
+  using machine = Machine.for(loadSource(source, "guest.asm"));
+  const steps: TraceStep[] = [];
+  const stop = await trace(machine, {
+    ...options,
+    timeout: 20_000,
+    onStep: (step) => {
+      steps.push(step);
+    },
+  });
+  return { steps, stop, changes: steps.map(changesOf) };
+}
+
+/** `ax=5 [400]=2a` */
+function changesOf({ registers, memory }: TraceStep): string {
+  return [
+    ...registers.map(({ name, value }) => `${name}=${value.toString(16)}`),
+    ...memory.map(({ address, after }) =>
+      `[${address.toString(16)}]=${[...after].map((byte) => byte.toString(16)).join(",")}`
+    ),
+  ].join(" ");
+}
+
+kvmTest("trace() tells the registers, flags and memory that each instruction changed", async () => {
+  const { changes, stop, steps } = await traced(`
+    mov ax, 5
+    sub ax, 5
+    mov word [0x400], 0x1234
+    push word 0x55aa
+    mov ebx, 0x10000
+    mov ds, bx
+    hlt
+  `);
+  assertEquals(stop, { reason: "hlt" });
+  assertEquals(changes, [
+    "ax=5",
+    "ax=0 pf=1 zf=1",
+    "[400]=34,12",
+    "sp=6ffe [6ffe]=aa,55",
+    "ebx=10000",
+    "",
+    "",
+  ]);
+  assertEquals(steps.map(({ address }) => address), [0, 3, 6, 12, 15, 21, 23]);
+});
+
+kvmTest("trace() shows an access to a port as one step, and the next instruction too", async () => {
+  const { steps } = await traced("out 0xE9, al\nin al, 0xE9\ninc al\nhlt");
+  assertEquals(steps.map(({ address }) => address), [0, 2, 4, 6]);
+  assertEquals(steps.map(changesOf), ["", "ax=e9", "ax=ea sf=1", ""]);
+});
+
+kvmTest("trace() makes one step of a repeated string instruction on every host", async () => {
+  const { changes } = await traced(`
+    mov cx, 3
+    mov di, 0x400
+    mov al, 7
+    rep stosb
+    hlt
+  `);
+  assertEquals(changes, ["cx=3", "di=400", "ax=7", "cx=0 di=403 [400]=7,7,7", ""]);
+});
+
+kvmTest("trace() looks for no memory when told so", async () => {
+  const { changes } = await traced("mov byte [0x400], 1\nhlt", { memory: false });
+  assertEquals(changes, ["", ""]);
+});
+
+kvmTest("trace() names registers in the width of the code", async () => {
+  const { changes } = await traced(`
+    ;! mode: long
+    bits 64
+    mov rax, 0x1122334455667788
+    mov r8d, 1
+    hlt
+  `);
+  assertEquals(changes, ["rax=1122334455667788", "r8=1", ""]);
+});
+
+kvmTest("trace() ends when its watcher has seen enough, and goes on from there", async () => {
+  using machine = Machine.for(loadSource("mov al, 1\nmov al, 2\nmov al, 3\nhlt", "guest.asm"));
+  const seen: number[] = [];
+  const onStep = ({ address }: TraceStep) => seen.push(address) === 2;
+  assertEquals(await trace(machine, { onStep }), { reason: "interrupted" });
+  assertEquals(machine.vcpu.getRegs().rip, 4n);
+  assertEquals(await trace(machine, { onStep }), { reason: "hlt" });
+  assertEquals(seen, [0, 2, 4, 6]);
+});
+
+kvmTest("trace() ends in time in a guest that loops", async () => {
+  using machine = Machine.for(loadSource("jmp $", "guest.asm"));
+  let steps = 0;
+  const stop = await trace(machine, { timeout: 100, onStep: () => void steps++ });
+  assertEquals(stop, { reason: "timeout" });
+  assert(steps >= 1);
+});
+
+kvmTest("trace() shows that a status ended the guest, its last instruction included", async () => {
+  const { stop, steps } = await traced("mov al, 3\nout 0xF4, al\nmov al, 4\nhlt");
+  assertEquals(stop, { reason: "status", status: 3 });
+  assertEquals(steps.map(({ address }) => address), [0, 2]);
+});
+
+kvmTest("trace() gets over an INT, whether its handler is stepped or not", async () => {
+  const { changes, stop, steps } = await traced(`
+        mov     word [0x21 * 4], handler
+        mov     word [0x21 * 4 + 2], 0
+        int     0x21
+        nop
+        mov     bx, ax
+        hlt
+handler:
+        mov     ax, 42
+        iret
+  `);
+  assertEquals(stop, { reason: "hlt" });
+  assertEquals(changes.at(-2), "bx=2a");
+  const addresses = steps.map(({ address }) => address);
+  const handler = 18;
+  const isStepped = addresses.includes(handler);
+  // Where the handler runs unstepped, the INT has taken the next instruction with it too.
+  assertEquals(
+    addresses,
+    isStepped ? [0, 6, 12, handler, handler + 3, 14, 15, 17] : [0, 6, 12, 15, 17],
+  );
+  assert(changes[isStepped ? 3 : 2]!.includes("ax=2a"));
+});
