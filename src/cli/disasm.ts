@@ -3,7 +3,7 @@ import { loadDisassembler, modes } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
-import { fileOf, lists, overridesOf, values } from "./run.ts";
+import { fileOf, lists, overridesOf, values } from "./guest_options.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
 /** `disasm`: a guest's image in words. */

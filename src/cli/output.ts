@@ -3,9 +3,11 @@ export type Style = Record<"bold" | "dim" | "red" | "green" | "yellow", (text: s
 
 const plain = (text: string) => text;
 
-/** The style for stdout. The colours are loaded only when they can be seen. */
-export async function terminalStyle(): Promise<Style> {
-  if (Deno.noColor || !Deno.stdout.isTerminal()) {
+/** The style for stdout, unless said otherwise. The colours are loaded only if they can be seen. */
+export async function terminalStyle(
+  to: { isTerminal(): boolean } = Deno.stdout,
+): Promise<Style> {
+  if (Deno.noColor || !to.isTerminal()) {
     return { bold: plain, dim: plain, red: plain, green: plain, yellow: plain };
   }
   return await import("@std/fmt/colors");

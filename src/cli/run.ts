@@ -1,8 +1,27 @@
-import { type Override, readGuest } from "../guest/mod.ts";
-import { prove } from "../machine/mod.ts";
+import { type Program, readGuest } from "../guest/mod.ts";
+import { parseNumberOrLabel } from "../guest/expectation.ts";
+import { Scanner } from "../guest/scanner.ts";
+import type { IoExit, MmioExit } from "../kvm/mod.ts";
+import {
+  accessPlace,
+  describePlace,
+  diagnose,
+  type Diagnosis,
+  type Machine,
+  permittedDisassembler,
+  type Proof,
+  prove,
+  View,
+} from "../machine/mod.ts";
+import { describeExit } from "../machine/describe_exit.ts";
+import type { Disassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
+import { fileOf, lists, overridesOf, values } from "./guest_options.ts";
 import type { Command } from "./main.ts";
 import { terminalStyle, write } from "./output.ts";
+import { documentOf } from "./run_json.ts";
+import type { Judged, RunResult } from "./run_result.ts";
+import { TextReport } from "./run_text.ts";
 import { type Parsed, parseOptions, UsageError } from "./usage.ts";
 
 /** `run`: runs a guest of the user's. */
@@ -12,11 +31,12 @@ export const run: Command = {
 Usage: deno run --allow-ffi --allow-read main.ts run [OPTION…] FILE
 
 FILE is NASM source, a flat binary or an ELF executable, which is found from its content; - is the
-standard input.
+standard input. A boot sector goes to 0x7c00, another flat binary to 0, and both start in real mode;
+an ELF file starts in protected or long mode, as its class says.
 
 Options, which win over the guest's ;! directives of the same names:
   --mode MODE          the CPU mode: real, protected, paged, long
-  --ram SIZE           the RAM: 2M, 64K
+  --ram SIZE           the RAM: 2M (default; an ELF file gets what it needs), 64K
   --load ADDRESS       where a source or a flat binary goes
   --entry ADDRESS      where it starts: a number or a label
   --stack ADDRESS      the stack pointer
@@ -25,65 +45,177 @@ Options, which win over the guest's ;! directives of the same names:
                        the bits of CPUID that the guest sees: 1:ecx=0xfffffffe
   --set REG=VALUE      a register before the first instruction
   --expect 'WHAT'      something it must prove: 'ax = 42', 'word [0x400] = 42', 'zf = 1',
-                       'output = "Hi\\n"', 'exit = shutdown', 'exit = status 3'
+                       'output = "Hi\\n"', 'exit = shutdown', 'exit = status 3'; it replaces the
+                       guest's own expectation of the same register, memory, output or exit
   --io stop|log|ignore what happens to accesses that nobody answers
   --timeout TIME       how long it may run: 500ms, 5s (default), 1m
+
+What is shown after the run:
+  --regs               the registers; those that changed have a star
+  --dump START:LENGTH  memory, in hex and as text; START is a number or a label
+  --dump-file FILE     the dumps go there instead, as bytes (takes --allow-write)
+  --stats              exits by reason, and the time in the guest
+  --json               print one JSON document instead, with all of it
   --help               this
 
---cpuid, --set and --expect can be given again and again.
+--cpuid, --set, --expect and --dump can be given again and again.
 
 Exit codes: 0 proved; 1 an expectation failed; 2 bad usage or a bad guest; 3 this host cannot do
 it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
   run: async (args) => {
-    const parsed = parseOptions(args, { values, lists });
-    const program = readGuest(fileOf(parsed), { overrides: overridesOf(parsed) });
-    for (const warning of program.warnings) tell(warning);
-    const { green, red } = await terminalStyle();
-    const { outcome, verdicts } = await prove(program, {
-      output: (bytes) => write(bytes),
+    const parsed = parseOptions(args, {
+      flags: ["regs", "stats", "json"],
+      values: [...values, "dump-file"],
+      lists: [...lists, "dump"],
     });
-    for (const { expectation, found, holds } of verdicts) {
-      write(`${holds ? green("holds") : red("FAILS")}  ${expectation.padEnd(35)} found ${found}\n`);
-    }
-    return codes[outcome];
+    const program = readGuest(fileOf(parsed), { overrides: overridesOf(parsed) });
+    const dumps = parsed.lists.get("dump")!.map((text) => parseDump(text, program));
+    using dumpFile = openDumpFile(parsed);
+    const isJson = parsed.flags.has("json");
+    const report = isJson ? undefined : new TextReport(program, {
+      style: await terminalStyle(),
+      talkStyle: await terminalStyle(Deno.stderr),
+      shows: parsed.flags,
+    });
+    for (const warning of program.warnings) write(`${warning}\n`, Deno.stderr);
+
+    const result = await runProgram(program, {
+      dumps,
+      output: (bytes) => report?.output(bytes),
+      judged: (judged) => report?.verdict(judged),
+      log: (text) => {
+        report?.endLine();
+        write(`${text}\n`, Deno.stderr);
+      },
+    });
+    for (const { bytes } of result.dumps) dumpFile?.append(bytes);
+    if (report === undefined) write(JSON.stringify(documentOf(program, result), null, 2) + "\n");
+    else report.rest(result, { dumps: dumpFile === undefined ? result.dumps : [] });
+    return result.exitCode;
   },
 };
 
-/** The options that a guest's directives have too; those in `lists` can be repeated. */
-export const values = ["mode", "ram", "load", "entry", "stack", "irqchip", "io", "timeout"];
-/** {@linkcode values} */
-export const lists = ["cpuid", "set", "expect"];
-
-const codes = {
+const codes: Record<Proof["outcome"], number> = {
   proved: exitCode.proved,
   failed: exitCode.failed,
   crashed: exitCode.guest,
   unsupported: exitCode.host,
   timeout: exitCode.deadline,
   interrupted: exitCode.interrupted,
-} as const;
+};
 
-/** The one file that is named. */
-export function fileOf({ words }: Parsed): string {
-  const [file, other] = words;
-  if (file === undefined) throw new UsageError("There is no guest: run [OPTION…] FILE");
-  if (other !== undefined) {
-    throw new UsageError(`One guest is run at a time, and "${other}" is a second one`);
+interface RunHooks {
+  dumps: readonly { address: number; length: number }[];
+  output(bytes: Uint8Array): void;
+  judged(judged: Judged): void;
+  log(text: string): void;
+}
+
+/** Runs a program until it ends, its time is up, or Ctrl-C. */
+async function runProgram(program: Program, hooks: RunHooks): Promise<RunResult> {
+  const { settings: { io }, listing } = program;
+  const disassembler = io === "log" && listing.length === 0
+    ? await permittedDisassembler()
+    : undefined;
+  const log: string[] = [];
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
+  Deno.addSignalListener("SIGINT", interrupt);
+  let result: RunResult | undefined;
+  try {
+    await prove(program, {
+      signal: interruption.signal,
+      output: hooks.output,
+      log(machine, exit) {
+        const text = describeAccess(new View(machine, program), { exit, disassembler });
+        log.push(text);
+        hooks.log(text);
+      },
+      async inspect(machine, proof) {
+        const ending = await explain(program, { machine, proof, judged: hooks.judged });
+        result = {
+          ...ending,
+          exitCode: codes[proof.outcome],
+          dumps: hooks.dumps.map(({ address, length }) => ({
+            address,
+            bytes: machine.read(address, length)!,
+          })),
+          exits: machine.exits,
+          milliseconds: machine.milliseconds,
+          log,
+        };
+      },
+    });
+  } finally {
+    Deno.removeSignalListener("SIGINT", interrupt);
   }
-  return file;
+  return result!;
 }
 
-/** The directives that were given as options. */
-export function overridesOf({ values: given, lists: givenLists }: Parsed): Override[] {
-  const all = [
-    ...values.map((name) => [name, given.get(name)] as const),
-    ...lists.flatMap((name) => givenLists.get(name)!.map((text) => [name, text] as const)),
-  ];
-  return all.flatMap(([name, text]) =>
-    text === undefined ? [] : [{ name, at: { file: `--${name}`, line: 1, text, start: 0 } }]
-  );
+/** Tells the verdict at once, and then finds out the rest. */
+async function explain(
+  program: Program,
+  { machine, proof, judged }: { machine: Machine; proof: Proof; judged: RunHooks["judged"] },
+): Promise<Judged & { diagnosis: Diagnosis | undefined }> {
+  const { outcome, stop } = proof;
+  const isStopped = outcome === "timeout" || outcome === "interrupted";
+  const view = new View(machine, program);
+  const known = { proof, place: isStopped ? describePlace(view.place()) : undefined };
+  judged(known);
+  const isExplained = isStopped || (outcome === "crashed" && stop.reason !== "status");
+  // Loading the disassembler would keep the user who pressed Ctrl-C waiting.
+  const disassemble = outcome !== "interrupted";
+  const diagnosis = isExplained ? await diagnose(view, stop, { disassemble }) : undefined;
+  return { ...known, diagnosis };
 }
 
-function tell(text: string): void {
-  write(`${text}\n`, Deno.stderr);
+/** `It read port 0x60 (1 byte) at 0x7c05 <wait>, boot.asm:12: in al, 0x60` */
+function describeAccess(
+  view: View,
+  { exit, disassembler }: {
+    exit: IoExit | MmioExit;
+    disassembler: Disassembler | undefined;
+  },
+): string {
+  const what = describeExit(exit);
+  const rip = accessPlace(view, exit, disassembler);
+  const place = rip === undefined ? "" : ` at ${describePlace(view.place(rip))}`;
+  return `I${what.slice(1)}${place}`;
+}
+
+/** `0x400:64`, `buffer:16` */
+function parseDump(text: string, program: Program): { address: number; length: number } {
+  const scanner = new Scanner({ file: "--dump", line: 1, text, start: 0 });
+  const start = parseNumberOrLabel(scanner, program.symbols);
+  if (!scanner.take(":")) throw scanner.unexpected("expected : and a length: 0x400:64");
+  const length = scanner.number("a length");
+  scanner.end();
+  const { ram } = program.settings;
+  if (start < 0n || length <= 0n || start + length > BigInt(ram)) {
+    throw scanner.error(`A dump is of at least one byte of the ${ram / 1024}K of RAM`, 0);
+  }
+  return { address: Number(start), length: Number(length) };
+}
+
+interface DumpFile extends Disposable {
+  append(bytes: Uint8Array): void;
+}
+
+/** Opens the file before anything runs, so that a wrong name costs no run. */
+function openDumpFile({ values, lists }: Parsed): DumpFile | undefined {
+  const path = values.get("dump-file");
+  if (path === undefined) return undefined;
+  if (lists.get("dump")!.length === 0) {
+    throw new UsageError("The option --dump-file says where dumps go: --dump START:LENGTH");
+  }
+  try {
+    const file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    return { append: (bytes) => write(bytes, file), [Symbol.dispose]: () => file.close() };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const why = error instanceof Deno.errors.NotCapable
+      ? "Deno was not given the permission. Run with --allow-write"
+      : error.message;
+    throw new UsageError(`Cannot write --dump-file ${path}: ${why}`);
+  }
 }

@@ -4,7 +4,7 @@ import { type Disassembler, loadDisassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
-import { fileOf, lists, overridesOf, values } from "./run.ts";
+import { fileOf, lists, overridesOf, values } from "./guest_options.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
 /** `trace`: shows what each instruction of a guest did. */

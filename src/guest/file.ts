@@ -1,5 +1,6 @@
 import { GuestError } from "./error.ts";
-import { loadGuest, type Override, type Program } from "./program.ts";
+import { loadGuest } from "./load.ts";
+import type { Override, Program } from "./program.ts";
 
 /** Larger files are no guests. */
 const LARGEST_FILE = 256 * 2 ** 20;

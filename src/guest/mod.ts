@@ -23,8 +23,8 @@ export {
   type Verdict,
 } from "./expectation.ts";
 export { readGuest } from "./file.ts";
+export { loadGuest } from "./load.ts";
 export {
-  loadGuest,
   type LoadOptions,
   loadSource,
   type Override,

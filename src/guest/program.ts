@@ -1,13 +1,6 @@
 import { assemble, type Bits, type ListingRow } from "../asm/mod.ts";
 import { modes } from "../x86/mod.ts";
-import {
-  applyDirective,
-  defaultSettings,
-  findDirective,
-  parseDirectives,
-  type Settings,
-} from "./directive.ts";
-import { isElf, parseElf } from "./elf.ts";
+import { applyDirective, findDirective, parseDirectives, type Settings } from "./directive.ts";
 import { GuestError } from "./error.ts";
 import { parseExpectation } from "./expectation.ts";
 import { type Located, Scanner } from "./scanner.ts";
@@ -89,42 +82,8 @@ export function loadSource(source: string, name: string): Program {
   return fromSource(source, { name });
 }
 
-/**
- * Loads a guest: NASM source, an ELF executable or a flat binary. Which of them it is, is found from
- * its bytes; the name decides only where they could be both: text of one line is a flat binary if it
- * is called so (`.bin`, `.img`).
- *
- * A source is assembled, and its origin and directives say where it goes. An ELF file says so itself;
- * it starts in protected or long mode, as its class says, with RAM that holds its segments. A flat
- * binary goes to 0, a boot sector (0x55, 0xAA at its byte 510) to 0x7C00, and starts in real mode.
- *
- * @throws {AssemblyError} When the source, a directive or an override is wrong.
- * @throws {GuestError} When the file is no guest, or its settings do not fit it or each other.
- */
-export function loadGuest(bytes: Uint8Array, options: LoadOptions): Program {
-  if (bytes.length === 0) throw new GuestError(options.name, "The file is empty");
-  if (isElf(bytes)) return fromElf(bytes, options);
-  const source = asText(bytes);
-  const isNamedFlat = /\.(bin|img)$/i.test(options.name) && !source?.includes("\n");
-  return source === undefined || isNamedFlat
-    ? fromFlat(bytes, options)
-    : fromSource(source, options);
-}
-
-/** The bytes as text; nothing where they can be none. Text in another encoding than UTF-8 has no
- * control characters either, and only its comments and strings are affected. */
-function asText(bytes: Uint8Array): string | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    // deno-lint-ignore no-control-regex
-    return /[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]/.test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
-}
-
 /** What a file tells of itself, before its settings are known. */
-interface Contents {
+export interface Contents {
   readonly name: string;
   readonly format: Program["format"];
   readonly segments: Program["segments"];
@@ -138,7 +97,8 @@ interface Contents {
   readonly bits?: Bits;
 }
 
-function fromSource(source: string, options: LoadOptions): Program {
+/** {@linkcode loadSource} with all options. */
+export function fromSource(source: string, options: LoadOptions): Program {
   const { name, readText, readBytes } = options;
   const { bytes, origin, bits, listing, symbols, warnings } = assemble(source, {
     name,
@@ -160,54 +120,8 @@ function fromSource(source: string, options: LoadOptions): Program {
   }, options);
 }
 
-function fromElf(bytes: Uint8Array, options: LoadOptions): Program {
-  const { name } = options;
-  const { bits, entry, segments, symbols } = parseElf(bytes, name);
-  const settings = defaultSettings();
-  settings.mode = bits === 64 ? "long" : "protected";
-  const last = segments.at(-1)!;
-  settings.ram = Math.max(settings.ram, ramFor(last.address + (last.size ?? last.bytes.length)));
-  const [first, ...others] = segments;
-  return settle(settings, {
-    name,
-    format: "elf",
-    segments: [first!, ...others],
-    entry,
-    symbols,
-    listing: [],
-    warnings: [],
-  }, options);
-}
-
-const MIB = 2 ** 20;
-/** More than this is asked for, not given. */
-const MOST_RAM_UNASKED = 1024 * MIB;
-
-/** RAM up to `end` and a stack above it. */
-function ramFor(end: number): number {
-  const size = (Math.ceil(end / MIB) + 1) * MIB;
-  return size <= MOST_RAM_UNASKED ? size : 0;
-}
-
-const BOOT_SECTOR = { address: 0x7c00, size: 512, signature: [0x55, 0xaa] } as const;
-
-function fromFlat(bytes: Uint8Array, options: LoadOptions): Program {
-  const isBootSector = bytes.length >= BOOT_SECTOR.size &&
-    BOOT_SECTOR.signature.every((byte, i) => bytes[BOOT_SECTOR.size - 2 + i] === byte);
-  const address = isBootSector ? BOOT_SECTOR.address : 0;
-  return settle(defaultSettings(), {
-    name: options.name,
-    format: "flat",
-    segments: [{ address, bytes }],
-    entry: address,
-    symbols: new Map(),
-    listing: [],
-    warnings: [],
-  }, options);
-}
-
 /** Applies the overrides, fills in what neither they nor the guest say, and checks the whole. */
-function settle(settings: Settings, contents: Contents, options: LoadOptions): Program {
+export function settle(settings: Settings, contents: Contents, options: LoadOptions): Program {
   const { name, format, symbols, source, bits } = contents;
   const { overrides = [] } = options;
   const own = settings.expect.splice(0);

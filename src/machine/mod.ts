@@ -25,6 +25,16 @@ export {
   type Stop,
 } from "./machine.ts";
 export { type Proof, prove, type ProveOptions } from "./prove.ts";
+export { accessPlace } from "./access.ts";
+export { codeAround, type CodeLine } from "./code.ts";
+export {
+  describeStop,
+  diagnose,
+  type Diagnosis,
+  permittedDisassembler,
+  type StackWord,
+} from "./diagnosis.ts";
+export { describePlace, type Place, type SourceLine, View } from "./place.ts";
 export { decodeSnapshot, encodeSnapshot, SnapshotFileError } from "./snapshot_file.ts";
 export { Tick, TICK_MILLISECONDS } from "./tick.ts";
 export {

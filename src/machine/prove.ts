@@ -115,11 +115,26 @@ function isExpected(
 
 /** Whether this host can run the mode that the guest started in, and the one it went to. */
 function supports(machine: Machine, program: Program): Support {
-  const { cr0, efer } = machine.vcpu.getSregs();
-  const CR0_PG = 1n << 31n;
-  const EFER_LMA = 1n << 10n;
-  const isPaged = (cr0 & CR0_PG) !== 0n && (efer & EFER_LMA) === 0n;
   const { mode } = program.settings;
   const started = tryMode(mode);
-  return started.works && isPaged && mode !== "paged" ? tryMode("paged") : started;
+  return started.works && mode !== "paged" && wants32BitPaging(machine)
+    ? tryMode("paged")
+    : started;
+}
+
+const CR0_PG = 1n << 31n;
+const EFER_LME = 1n << 8n;
+
+/** Whether 32-bit paging is on, or the instruction at RIP was to switch it on. */
+function wants32BitPaging(machine: Machine): boolean {
+  const { regs, sregs } = machine.registers();
+  if ((sregs.efer & EFER_LME) !== 0n) return false;
+  if ((sregs.cr0 & CR0_PG) !== 0n) return true;
+  // MOV CR0, r32: 0F 22, and C0 with the register's number (Intel SDM vol. 2B).
+  const [first, second, modrm] = machine.read(Number(sregs.cs.base + regs.rip), 3) ?? [];
+  if (first !== 0x0f || second !== 0x22 || modrm === undefined || (modrm & 0xf8) !== 0xc0) {
+    return false;
+  }
+  const source = (["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] as const)[modrm & 7]!;
+  return (regs[source] & CR0_PG) !== 0n;
 }

@@ -1,0 +1,33 @@
+import type { Diagnosis, Proof } from "../machine/mod.ts";
+
+/** A range of memory, and what was in it. */
+export interface Dump {
+  /** The guest-physical address. */
+  readonly address: number;
+  /** What was there in the end. */
+  readonly bytes: Uint8Array;
+}
+
+/** What is known of a run as soon as the guest has stopped. */
+export interface Judged {
+  /** What came of it. */
+  readonly proof: Proof;
+  /** The place of a guest that was stopped: `0x7c05 <loop>, boot.asm:12: jmp $`. */
+  readonly place: string | undefined;
+}
+
+/** All that is known of a run. */
+export interface RunResult extends Judged {
+  /** The exit code of the program. */
+  readonly exitCode: number;
+  /** Why it did not end as it should. */
+  readonly diagnosis: Diagnosis | undefined;
+  /** The ranges that were asked for. */
+  readonly dumps: readonly Dump[];
+  /** How many exits there were, by reason. */
+  readonly exits: ReadonlyMap<string, number>;
+  /** How long the guest ran, with what its exits took. */
+  readonly milliseconds: number;
+  /** The accesses that nobody answered, with `io: log`. */
+  readonly log: readonly string[];
+}

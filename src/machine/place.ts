@@ -1,0 +1,191 @@
+import type { ListingRow } from "../asm/mod.ts";
+import type { Program } from "../guest/mod.ts";
+import { uapi } from "../kvm/mod.ts";
+import type { RegisterFile } from "../x86/mod.ts";
+import { walkPages } from "../x86/page_walk.ts";
+import type { Machine } from "./machine.ts";
+
+/** A place in a guest's code. */
+export interface Place {
+  /** RIP, relative to CS. */
+  readonly rip: bigint;
+  /** CS. */
+  readonly selector: number;
+  /** The linear address: that of CS:RIP. */
+  readonly linear: bigint;
+  /** The guest-physical address; nothing where no page is mapped. */
+  readonly physical: number | undefined;
+  /** The label before it and the distance: `main+0x4`. */
+  readonly symbol: string | undefined;
+  /** The line of the source that made the bytes there. */
+  readonly line: SourceLine | undefined;
+}
+
+/** A line of a guest's source. */
+export interface SourceLine {
+  /** The file. */
+  readonly file: string;
+  /** The line's number, from 1. */
+  readonly line: number;
+  /** Its text. */
+  readonly source: string;
+}
+
+/** A stopped machine, and the program that runs in it: what lies where. */
+export class View {
+  /** The machine. */
+  readonly machine: Machine;
+  /** The program that was loaded. */
+  readonly program: Program;
+  /** The registers when the view was made. */
+  readonly registers: RegisterFile;
+  #rows: ListingRow[] | undefined;
+  #labels: [address: bigint, name: string][] | undefined;
+
+  /** Looks at `machine` as it is now. */
+  constructor(machine: Machine, program: Program) {
+    this.machine = machine;
+    this.program = program;
+    this.registers = machine.registers();
+  }
+
+  /** The width of code and addresses: what CS says. */
+  get bits(): 16 | 32 | 64 {
+    const { cs, efer } = this.registers.sregs;
+    const EFER_LMA = 1n << 10n;
+    return (efer & EFER_LMA) !== 0n && cs.l === 1 ? 64 : cs.db === 1 ? 32 : 16;
+  }
+
+  /** RIP; where the CPU waits in a HLT, which it has passed then, that of the HLT. */
+  get rip(): bigint {
+    const { rip } = this.registers.regs;
+    const HLT = 0xf4;
+    const isWaiting = this.machine.vcpu.getMpState() === uapi.KVM_MP_STATE_HALTED &&
+      this.read(this.toLinear(rip - 1n), 1)[0] === HLT;
+    return isWaiting ? rip - 1n : rip;
+  }
+
+  /** The place of an instruction in the current code segment: of the current one by default. */
+  place(rip: bigint = this.rip): Place {
+    const { cs } = this.registers.sregs;
+    const linear = this.toLinear(rip);
+    const physical = this.physical(linear);
+    const row = physical === undefined ? undefined : this.rowAt(physical);
+    return {
+      rip,
+      selector: cs.selector,
+      linear,
+      physical,
+      symbol: physical === undefined ? undefined : this.symbolAt(physical),
+      line: row && { file: row.file, line: row.line, source: row.source.trim() },
+    };
+  }
+
+  /** The linear address of an offset in the code segment. */
+  toLinear(rip: bigint): bigint {
+    if (this.bits === 64) return rip;
+    return BigInt.asUintN(32, this.registers.sregs.cs.base + rip);
+  }
+
+  /** The guest-physical address of a linear one; nothing where no page is mapped. */
+  physical(linear: bigint): number | undefined {
+    const { sregs } = this.registers;
+    const walk = walkPages(linear, { sregs, read: this.readPhysical });
+    return walk === undefined ? Number(linear) : walk.physical;
+  }
+
+  /** Guest-physical memory, the page tables that a mode began with included. */
+  readonly readPhysical = (address: number, length: number): Uint8Array | undefined => {
+    const slot = this.machine.vm.memory.find(({ guestAddress, size }) =>
+      guestAddress <= address && address + length <= guestAddress + size
+    );
+    if (slot === undefined) return undefined;
+    const start = address - slot.guestAddress;
+    return slot.bytes.slice(start, start + length);
+  };
+
+  /** Up to `length` bytes from a linear address on: as many as there is memory for. */
+  read(linear: bigint, length: number): Uint8Array {
+    const found: number[] = [];
+    while (found.length < length) {
+      const at = linear + BigInt(found.length);
+      const toPageEnd = 4096 - Number(at & 0xfffn);
+      const physical = this.physical(at);
+      const size = Math.min(toPageEnd, length - found.length);
+      const bytes = physical === undefined ? undefined : this.readPhysical(physical, size);
+      if (bytes === undefined) break;
+      found.push(...bytes);
+    }
+    return Uint8Array.from(found);
+  }
+
+  /** The rows of the listing that made bytes, in the order of their addresses. */
+  get rows(): readonly ListingRow[] {
+    return this.#rows ??= this.program.listing
+      .filter(({ length }) => length > 0)
+      .sort((a, b) => a.offset - b.offset);
+  }
+
+  /** The row whose bytes are at a guest-physical address, if they still are those it made. */
+  rowAt(physical: number): ListingRow | undefined {
+    const [{ address, bytes }] = this.program.segments;
+    const offset = physical - address;
+    const row = this.rows.find((row) => row.offset <= offset && offset < row.offset + row.length);
+    if (row === undefined) return undefined;
+    const made = bytes.subarray(row.offset, row.offset + row.length);
+    const found = this.readPhysical(address + row.offset, row.length);
+    return found !== undefined && made.every((byte, i) => byte === found[i]) ? row : undefined;
+  }
+
+  /** The label before a guest-physical address, where the address is part of the program. */
+  symbolAt(physical: number): string | undefined {
+    const { segments } = this.program;
+    const segment = segments.find(({ address, bytes, size = bytes.length }) =>
+      address <= physical && physical < address + size
+    );
+    if (segment === undefined) return undefined;
+    this.#labels ??= this.#findLabels();
+    const label = this.#labels.findLast(([address]) => address <= BigInt(physical));
+    if (label === undefined || label[0] < BigInt(segment.address)) return undefined;
+    const distance = BigInt(physical) - label[0];
+    return distance === 0n ? label[1] : `${label[1]}+0x${distance.toString(16)}`;
+  }
+
+  /** The labels by physical address. The assembler's symbols are also constants: those are left out. */
+  #findLabels(): [bigint, string][] {
+    const { symbols, listing, segments: [{ address, bytes }], format } = this.program;
+    const labels = [...symbols].map(([name, value]): [bigint, string] => [value, name]);
+    if (format === "source") {
+      const constants = new Set(
+        listing.flatMap(({ source }) => /^\s*([\w.$?@~#]+):?\s+equ\s/i.exec(source)?.[1] ?? []),
+      );
+      const [origin] = listing;
+      const shift = origin === undefined ? 0n : BigInt(address + origin.offset - origin.address);
+      const end = BigInt(address + bytes.length);
+      return labels
+        .filter(([, name]) => !constants.has(name) && !constants.has(name.replace(/^.*\./, ".")))
+        .map(([value, name]): [bigint, string] => [value + shift, name])
+        .filter(([value]) => value >= BigInt(address) && value <= end)
+        .sort(byAddress);
+    }
+    return labels.sort(byAddress);
+  }
+}
+
+function byAddress([a]: [bigint, string], [b]: [bigint, string]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** `0x7c05`, `f000:fff0 (0xffff0)`, with the label and the line where they are known. */
+export function describePlace({ selector, rip, linear, symbol, line }: Place): string {
+  const address = rip === linear
+    ? `0x${rip.toString(16)}`
+    : `${selector.toString(16).padStart(4, "0")}:${rip.toString(16).padStart(4, "0")} (0x${
+      linear.toString(16)
+    })`;
+  return [
+    address,
+    ...(symbol === undefined ? [] : [` <${symbol}>`]),
+    ...(line === undefined ? [] : [`, ${line.file}:${line.line}: ${line.source}`]),
+  ].join("");
+}

@@ -1,0 +1,108 @@
+import { flags } from "./register.ts";
+
+/** A register whose bits have names. */
+export type BitRegister = "rflags" | "cr0" | "cr4" | "efer";
+
+/** The bits' numbers, by name (Intel SDM vol. 1 §3.4.3, vol. 3A §2.5 and §2.2.1; AMD APM vol. 2 §3.1). */
+const names: Readonly<Record<BitRegister, Readonly<Record<string, number>>>> = {
+  rflags: Object.fromEntries(
+    Object.entries(flags).map(([name, bit]) => [name.toUpperCase(), bit]),
+  ),
+  cr0: { PE: 0, MP: 1, EM: 2, TS: 3, ET: 4, NE: 5, WP: 16, AM: 18, NW: 29, CD: 30, PG: 31 },
+  cr4: {
+    VME: 0,
+    PVI: 1,
+    TSD: 2,
+    DE: 3,
+    PSE: 4,
+    PAE: 5,
+    MCE: 6,
+    PGE: 7,
+    PCE: 8,
+    OSFXSR: 9,
+    OSXMMEXCPT: 10,
+    UMIP: 11,
+    LA57: 12,
+    VMXE: 13,
+    SMXE: 14,
+    FSGSBASE: 16,
+    PCIDE: 17,
+    OSXSAVE: 18,
+    KL: 19,
+    SMEP: 20,
+    SMAP: 21,
+    PKE: 22,
+    CET: 23,
+    PKS: 24,
+    UINTR: 25,
+    LAM_SUP: 28,
+  },
+  efer: { SCE: 0, LME: 8, LMA: 10, NXE: 11, SVME: 12, LMSLE: 13, FFXSR: 14, TCE: 15 },
+};
+
+/**
+ * The names of the bits that are set, the lowest first; `IOPL=3` for the two bits of RFLAGS that are
+ * a number. A bit without a name is given by its number: `bit 63`.
+ */
+export function bitNames(register: BitRegister, value: bigint): string[] {
+  const byBit = new Map(Object.entries(names[register]).map(([name, bit]) => [bit, name]));
+  const found: string[] = [];
+  for (let bit = 0; bit < 64; bit++) {
+    if ((value & (1n << BigInt(bit))) === 0n) continue;
+    // Bit 1 is always set and says nothing; bits 12 and 13 are the I/O privilege level.
+    if (register === "rflags" && [1, 12, 13].includes(bit)) continue;
+    found.push(byBit.get(bit) ?? `bit ${bit}`);
+  }
+  const iopl = (value >> 12n) & 3n;
+  if (register === "rflags" && iopl !== 0n) found.push(`IOPL=${iopl}`);
+  return found;
+}
+
+/** The names of the exceptions, by vector (Intel SDM vol. 3A §6.3.1, AMD APM vol. 2 §8.2). */
+const exceptions: Readonly<Record<number, string>> = {
+  0: "#DE, a division by zero or with too large a quotient",
+  1: "#DB, a debug exception",
+  2: "an NMI",
+  3: "#BP, a breakpoint (INT3)",
+  4: "#OF, an overflow (INTO)",
+  5: "#BR, out of BOUND's range",
+  6: "#UD, an invalid instruction",
+  7: "#NM, an FPU or SSE instruction that CR0 or CR4 does not allow",
+  8: "#DF, a double fault",
+  10: "#TS, an invalid TSS",
+  11: "#NP, a segment that is not present",
+  12: "#SS, a stack fault",
+  13: "#GP, a general protection fault",
+  14: "#PF, a page fault",
+  16: "#MF, an x87 error",
+  17: "#AC, an unaligned access",
+  18: "#MC, a machine check",
+  19: "#XM, an SSE error",
+  20: "#VE, a virtualization exception",
+  21: "#CP, a control protection exception",
+};
+
+/** What the exception of a vector is: `#PF, a page fault`. */
+export function describeException(vector: number): string {
+  return exceptions[vector] ?? `vector ${vector}`;
+}
+
+/**
+ * What an exception's error code says: of a page fault what was tried (Intel SDM vol. 3A §4.7), of the
+ * others the selector at fault (§6.13).
+ */
+export function describeErrorCode(vector: number, code: number): string {
+  if (vector === 14) {
+    const access = code & 16 ? "an instruction fetch" : code & 2 ? "a write" : "a read";
+    const who = code & 4 ? "user" : "supervisor";
+    const why = code & 8
+      ? "a reserved bit is set in an entry"
+      : code & 1
+      ? "the page is protected"
+      : "the page is not present";
+    return `${access} in ${who} mode: ${why}`;
+  }
+  if (code === 0) return "no selector";
+  const table = code & 2 ? "IDT" : code & 4 ? "LDT" : "GDT";
+  return `entry ${code >> 3} of the ${table}`;
+}
