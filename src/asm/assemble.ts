@@ -46,6 +46,8 @@ export interface ListingRow {
   readonly address: number;
   /** How many bytes it made. */
   readonly length: number;
+  /** How often `times` made the same bytes; 1 where it did not. */
+  readonly times: number;
   /** Whether those are in memory only: the line stands in a section without bytes. */
   readonly isReserved: boolean;
   /** The file it was written in. */
@@ -141,6 +143,8 @@ interface Item {
   offset: number;
   /** Its size in bytes, in the latest pass. */
   size: number;
+  /** How often the same bytes are repeated. */
+  count: number;
 }
 
 /** The first pass, those that follow until nothing moves, and the one that writes. */
@@ -274,6 +278,7 @@ class Assembler {
       isFixed: false,
       offset: 0,
       size: 0,
+      count: 1,
     });
     if (body?.kind === "align" && !this.#section.isAbsolute) this.#raiseAlignment(body.boundary);
   }
@@ -683,6 +688,7 @@ class Assembler {
       }
       if (this.#pass === "last") out.repeat(start, count);
       section.offset += size * (count - 1);
+      item.count = count;
       return;
     }
     for (let i = 0; i < count; i++) this.#writeOnce(body!, item, out);
@@ -932,6 +938,7 @@ class Assembler {
         offset: section.isAbsolute ? offset : section.loadAddress - this.#origin + offset,
         address: section.isAbsolute ? offset : section.address + offset,
         length: size,
+        times: item.count,
         isReserved: section.isNobits || section.isAbsolute,
         file: line.file,
         line: line.line,

@@ -20,6 +20,10 @@ interface Row {
 
 /** The subcommands; each is loaded when it is used. */
 const commands: Readonly<Record<string, Row>> = {
+  asm: {
+    summary: "assemble a source in NASM's syntax into a flat binary",
+    load: async () => (await import("./asm.ts")).asm,
+  },
   hello: {
     summary: "run the example guest and prove its result (the default)",
     load: async () => (await import("./hello.ts")).hello,

@@ -1,0 +1,160 @@
+import { formatListing } from "../asm/listing.ts";
+import { assemble, type Assembly, type Bits } from "../asm/mod.ts";
+import type { Command } from "./main.ts";
+import { write } from "./output.ts";
+import { type Parsed, parseOptions, UsageError } from "./usage.ts";
+
+/** `asm`: assembles a source. */
+export const asm: Command = {
+  help: `Assemble a source in NASM's syntax into a flat binary.
+
+Usage: deno run --allow-read --allow-write main.ts asm [OPTION…] FILE
+
+FILE is the source; - is the standard input. Without -o, --listing, --hex and --json the binary goes
+to the standard output, which then must not be a terminal.
+
+Options:
+  -o OUT           write the binary to OUT
+  --bits N         the mode before the first bits directive: 16 (default), 32, 64
+  --listing        print the source with its offsets and bytes, as nasm -l does
+  --hex            print the bytes in hexadecimal, 16 a line
+  -D NAME[=VALUE]  define a macro, as %define NAME VALUE would; again and again
+  -I DIR           look for included files in DIR too; again and again
+  --json           print the origin, the bytes, the symbols, the lines and the warnings as JSON
+  --help           this
+
+Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
+  async run(args) {
+    const parsed = parseOptions(separate(args), {
+      flags: ["listing", "hex", "json"],
+      values: ["o", "bits"],
+      lists: ["D", "I"],
+    });
+    const file = fileOf(parsed);
+    const name = file === "-" ? "<stdin>" : file;
+    const source = file === "-"
+      ? await new Response(Deno.stdin.readable).text()
+      : new TextDecoder().decode(read(file));
+    const folders = ["", ...parsed.lists.get("I")!.map((folder) => folder.replace(/\/?$/, "/"))];
+    const assembly = assemble(source, {
+      name,
+      bits: bitsOf(parsed),
+      defines: definesOf(parsed),
+      readBytes: (path, from) => find(path, from, folders),
+      readText(path, from) {
+        const bytes = find(path, from, folders);
+        return bytes && new TextDecoder().decode(bytes);
+      },
+    });
+    for (const { file, line, column, message } of assembly.warnings) {
+      write(`${file}:${line}:${column}: Warning: ${message}\n`, Deno.stderr);
+    }
+    print(assembly, parsed);
+    return 0;
+  },
+};
+
+/** `-DNAME`, `-IDIR` and `-oOUT` in two words. */
+function separate(args: readonly string[]): string[] {
+  return args.flatMap((word) => {
+    const match = /^-([oDI])([^-].*)$/.exec(word);
+    return match ? [`-${match[1]}`, match[2]!] : [word];
+  });
+}
+
+function fileOf({ words }: Parsed): string {
+  const [file, other] = words;
+  if (file === undefined) throw new UsageError("There is no source: asm [OPTION…] FILE");
+  if (other !== undefined) {
+    throw new UsageError(`One source is assembled at a time, and "${other}" is a second one`);
+  }
+  return file;
+}
+
+function bitsOf({ values }: Parsed): Bits {
+  const bits = Number(values.get("bits") ?? 16);
+  if (bits !== 16 && bits !== 32 && bits !== 64) {
+    throw new UsageError(`--bits takes 16, 32 or 64, not ${values.get("bits")}`);
+  }
+  return bits;
+}
+
+function definesOf({ lists }: Parsed): Record<string, string> {
+  return Object.fromEntries(lists.get("D")!.map((text) => {
+    const equals = text.indexOf("=");
+    return equals < 0 ? [text, ""] : [text.slice(0, equals), text.slice(equals + 1)];
+  }));
+}
+
+function read(path: string): Uint8Array {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`Cannot read ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** A file that the source names: as it is named, beside the file that names it, or in a folder of `-I`. */
+function find(path: string, from: string, folders: readonly string[]): Uint8Array | undefined {
+  const beside = from.slice(0, from.lastIndexOf("/") + 1);
+  const places = path.startsWith("/") ? [""] : [...new Set([folders[0]!, beside, ...folders])];
+  for (const folder of places) {
+    try {
+      return Deno.readFileSync(folder + path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue;
+      throw new UsageError(`Cannot read ${folder + path}: ${reasonOf(error)}`);
+    }
+  }
+  return undefined;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Deno was not given the permission. Run with --allow-read --allow-write: " +
+      "deno run --allow-read --allow-write main.ts asm …";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+function print(assembly: Assembly, { flags, values }: Parsed): void {
+  const { bytes, origin, bits, listing, symbols, warnings } = assembly;
+  const out = values.get("o");
+  if (out !== undefined) {
+    try {
+      Deno.writeFileSync(out, bytes);
+    } catch (error) {
+      throw new UsageError(`Cannot write ${out}: ${reasonOf(error)}`);
+    }
+  }
+  if (flags.has("json")) {
+    const document = {
+      origin,
+      bits,
+      bytes: bytes.toHex(),
+      symbols: Object.fromEntries([...symbols].map(([name, value]) => [name, String(value)])),
+      lines: listing,
+      warnings,
+    };
+    write(`${JSON.stringify(document, null, 2)}\n`);
+    return;
+  }
+  if (flags.has("listing")) write(formatListing(assembly));
+  if (flags.has("hex")) write(hexDump(bytes));
+  if (out !== undefined || flags.has("listing") || flags.has("hex")) return;
+  if (Deno.stdout.isTerminal()) {
+    throw new UsageError("A binary is not for a terminal: give -o OUT, --listing or --hex");
+  }
+  write(bytes);
+}
+
+/** Bytes in hexadecimal, 16 a line. */
+function hexDump(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 16) {
+    const line = [...bytes.subarray(at, at + 16)].map((byte) => byte.toString(16).padStart(2, "0"));
+    text += `${line.join(" ")}\n`;
+  }
+  return text;
+}

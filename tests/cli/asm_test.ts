@@ -1,0 +1,69 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runProgram, slow } from "./program.ts";
+
+const permissions = ["--allow-read", "--allow-write"];
+
+interface Files {
+  readonly folder: string;
+  readonly source: string;
+}
+
+/** A test with a folder of its own, a source in it, and a second one that it can include. */
+function asmTest(name: string, test: (files: Files) => Promise<void>): void {
+  Deno.test({
+    name: slow ? `${name} (skipped: ${slow})` : name,
+    ignore: slow !== undefined,
+    async fn() {
+      const folder = await Deno.makeTempDir();
+      try {
+        const source = `${folder}/a.asm`;
+        await Deno.mkdir(`${folder}/more`);
+        await Deno.writeTextFile(source, '%include "b.inc"\nstart: mov ax, VALUE\ndw start\n');
+        await Deno.writeTextFile(`${folder}/more/b.inc`, "org 0x100\n");
+        await test({ folder, source });
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+asmTest("asm writes the binary to -o, with -D and -I as told", async ({ folder, source }) => {
+  const out = `${folder}/a.bin`;
+  const { code, stdout, stderr } = await runProgram(
+    ["asm", source, "-o", out, "-DVALUE=0x1234", "-I", `${folder}/more`],
+    { permissions },
+  );
+  assertEquals([code, stdout, stderr], [0, "", ""]);
+  assertEquals([...await Deno.readFile(out)], [0xB8, 0x34, 0x12, 0, 1]);
+});
+
+asmTest("asm prints a listing, hexadecimal, or JSON", async ({ folder, source }) => {
+  const options = ["-D", "VALUE=5", "-I", `${folder}/more`, "--bits", "32"];
+  const asm = (option: string) => runProgram(["asm", source, option, ...options], { permissions });
+  assertStringIncludes(
+    (await asm("--listing")).stdout,
+    "     2 00000000 66B80500                start:",
+  );
+  assertEquals((await asm("--hex")).stdout, "66 b8 05 00 00 01\n");
+  const { origin, bits, bytes, symbols } = JSON.parse((await asm("--json")).stdout);
+  assertEquals([origin, bits, bytes, symbols], [256, 32, "66b805000001", { start: "256" }]);
+});
+
+asmTest("asm ends with 2 for a wrong source, and says where it is wrong", async ({ source }) => {
+  const { code, stdout, stderr } = await runProgram(["asm", source, "--hex"], { permissions });
+  assertEquals([code, stdout], [2, ""]);
+  assertMatch(stderr, /a\.asm:1:\d+: /);
+});
+
+asmTest(
+  "asm ends with 2 for a file that it cannot read, and without permission",
+  async ({ folder }) => {
+    const missing = await runProgram(["asm", `${folder}/none.asm`], { permissions });
+    assertEquals(missing.code, 2);
+    assertStringIncludes(missing.stderr, "there is no such file");
+    const refused = await runProgram(["asm", `${folder}/a.asm`], { permissions: [] });
+    assertEquals(refused.code, 2);
+    assertStringIncludes(refused.stderr, "--allow-read");
+  },
+);
