@@ -668,6 +668,9 @@ kvmTest("setGuestDebug() stops at a hardware breakpoint", () => {
 /** Runs a NOP and an INT3 that is to be an exit. */
 function runToSoftwareBreakpoint(): Exit {
   using guest = guestOf([NOP, 0xcc, HLT]);
+  const BP = 3;
+  setVector(guest.ram, BP, 0x2000);
+  guest.ram[0x2000] = HLT;
   guest.vcpu.setGuestDebug({ softwareBreakpoints: true });
   return guest.vcpu.run();
 }
