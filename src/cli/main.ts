@@ -36,6 +36,10 @@ const commands: Readonly<Record<string, Row>> = {
     summary: "run a guest from a file: NASM source, a flat binary or an ELF executable",
     load: async () => (await import("./run.ts")).run,
   },
+  test: {
+    summary: "prove every guest in files and folders, several at a time",
+    load: async () => (await import("./test.ts")).test,
+  },
   trace: {
     summary: "run a guest an instruction at a time and show what each one did",
     load: async () => (await import("./trace.ts")).trace,

@@ -36,6 +36,10 @@ export interface Expectation {
   readonly subject: "register" | "memory" | "output" | "exit";
   /** What it looks at: two expectations of the same place contradict or repeat each other. */
   readonly place: string;
+  /** The file it was written in. */
+  readonly file: string;
+  /** Its line there; 0 for the one that a guest has without saying so. */
+  readonly line: number;
   /** Compares it with what was found. */
   check(outcome: Outcome): Verdict;
 }
@@ -59,7 +63,14 @@ export function parseExpectation(
   const text = at.text.slice(at.start).trim();
   const { subject, place, check } = parseSubject(scanner, symbols);
   scanner.end();
-  return { text, subject, place, check: (outcome) => ({ expectation: text, ...check(outcome) }) };
+  return {
+    text,
+    subject,
+    place,
+    file: at.file,
+    line: at.line,
+    check: (outcome) => ({ expectation: text, ...check(outcome) }),
+  };
 }
 
 interface Check {

@@ -1,0 +1,116 @@
+import { hostBackend, Kvm } from "../kvm/mod.ts";
+import { exitCode } from "./exit_code.ts";
+import type { Command } from "./main.ts";
+import { write } from "./output.ts";
+import { findGuests } from "./test_files.ts";
+import type { GuestResult } from "./test_guest.ts";
+import { proveAll } from "./test_pool.ts";
+import { junit, type Report, reports, type Summary } from "./test_report.ts";
+import { parseOptions, UsageError } from "./usage.ts";
+
+/** `test`: the test runner for bare-metal code. */
+export const test: Command = {
+  help: `Prove guests: run each in a virtual machine of its own, as its ;! directives say.
+
+Usage: deno run --allow-ffi --allow-read main.ts test [OPTION…] PATH…
+
+A folder stands for every .asm, .s and .nasm file in it and below; a file that is named is a guest
+whatever it is called.
+
+Options:
+  --jobs N       how many run at the same time (default: one a CPU)
+  --filter TEXT  only those whose path contains TEXT
+  --fail-fast    start no other once one has failed
+  --json         print one JSON document instead
+  --tap          print TAP version 14 instead
+  --junit FILE   write a JUnit XML file too (takes --allow-write)
+  --help         this
+
+Exit codes: 0 all proved, or skipped because this host lacks the CPU mode; 1 at least one failed;
+2 bad usage, or no guest found; 3 KVM cannot be used here.`,
+  run: async (args) => {
+    const { files, jobs, failFast, format, junitPath } = readOptions(args);
+    // Where KVM cannot be used at all, that is one error and not one a guest.
+    Kvm.open().close();
+    // Opened before anything runs, which would be for nothing if the file could not be written.
+    using junitFile = junitPath === undefined ? undefined : create(junitPath);
+    const start = performance.now();
+    const host = hostBackend() ?? "kvm";
+    const report: Report = await reports[format]();
+    report.start({ count: files.length, host, jobs });
+    const results = await proveAll(files, {
+      jobs,
+      failFast,
+      result: (result) => report.result(result),
+    });
+    const summary = summarize(results, { host, total: files.length, start });
+    if (junitFile !== undefined) write(junit(results, summary), junitFile);
+    report.end(results, summary);
+    return summary.failed > 0 ? exitCode.failed : exitCode.proved;
+  },
+};
+
+interface TestOptions {
+  files: string[];
+  jobs: number;
+  failFast: boolean;
+  format: keyof typeof reports;
+  junitPath: string | undefined;
+}
+
+function readOptions(args: string[]): TestOptions {
+  const { flags, values, words } = parseOptions(args, {
+    flags: ["fail-fast", "json", "tap"],
+    values: ["jobs", "filter", "junit"],
+  });
+  if (words.length === 0) throw new UsageError("There is nothing to test: test [OPTION…] PATH…");
+  if (flags.has("json") && flags.has("tap")) {
+    throw new UsageError("The options --json and --tap exclude each other");
+  }
+  const jobs = values.get("jobs") ?? String(navigator.hardwareConcurrency);
+  if (!/^[1-9]\d{0,2}$/.test(jobs)) {
+    throw new UsageError(`The option --jobs takes a number from 1 to 999, not "${jobs}"`);
+  }
+  const filter = values.get("filter") ?? "";
+  const found = findGuests(words);
+  const files = found.filter((file) => file.includes(filter));
+  if (files.length === 0) {
+    throw new UsageError(
+      found.length === 0
+        ? `There is no guest in ${words.join(", ")}: no .asm, .s or .nasm file`
+        : `The path of no guest contains "${filter}" (there are ${found.length} others)`,
+    );
+  }
+  return {
+    files,
+    jobs: Math.min(Number(jobs), files.length),
+    failFast: flags.has("fail-fast"),
+    format: flags.has("json") ? "json" : flags.has("tap") ? "tap" : "text",
+    junitPath: values.get("junit"),
+  };
+}
+
+function summarize(
+  results: readonly GuestResult[],
+  { host, total, start }: { host: string; total: number; start: number },
+): Summary {
+  const count = (outcome: GuestResult["outcome"]) =>
+    results.filter((result) => result.outcome === outcome).length;
+  return {
+    host,
+    passed: count("passed"),
+    failed: count("failed"),
+    skipped: count("skipped"),
+    notRun: total - results.length,
+    milliseconds: performance.now() - start,
+  };
+}
+
+function create(path: string): Deno.FsFile {
+  try {
+    return Deno.createSync(path);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new UsageError(`Cannot write ${path}: ${error.message}`, { cause: error });
+  }
+}

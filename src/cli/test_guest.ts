@@ -1,0 +1,111 @@
+import { AssemblyError } from "../asm/mod.ts";
+import { GuestError, type Program, quote, readGuest } from "../guest/mod.ts";
+import { KvmError } from "../kvm/mod.ts";
+import { describePlace, diagnose, type Machine, type Proof, prove, View } from "../machine/mod.ts";
+
+/** What came of a guest; this is also its JSON. */
+export interface GuestResult {
+  file: string;
+  outcome: "passed" | "failed" | "skipped";
+  milliseconds: number;
+  /** Why it was skipped. */
+  reason?: string;
+  /** What is wrong with it, where it failed. */
+  failures: Failure[];
+  /** What it wrote to its console, as a string that can be read back. */
+  output: string;
+}
+
+/** One thing that is wrong with a guest. */
+export interface Failure {
+  /** The file, and the line of the directive or instruction where one is known. */
+  file: string;
+  line?: number;
+  message: string;
+  /** The expectation, and what was found instead. */
+  expected?: string;
+  found?: string;
+}
+
+/** Proves the guest in a file. Whatever is wrong with it is its result, never an exception. */
+export async function proveFile(file: string): Promise<GuestResult> {
+  const start = performance.now();
+  const result = await proveOrExplain(file);
+  return { file, ...result, milliseconds: performance.now() - start };
+}
+
+type Judged = Omit<GuestResult, "file" | "milliseconds">;
+
+async function proveOrExplain(file: string): Promise<Judged> {
+  try {
+    const program = readGuest(file);
+    if (!program.settings.expect.some(({ line }) => line > 0)) {
+      const message = "It expects nothing, so that nothing can be proved. " +
+        "Add what must be true in the end: ;! expect: ax = 42";
+      return failed([{ file, message }]);
+    }
+    let crash: Failure | undefined;
+    const proof = await prove(program, {
+      async inspect(machine, proof) {
+        crash = await explain(program, { machine, proof });
+      },
+    });
+    return judge(program, { proof, crash });
+  } catch (error) {
+    if (error instanceof AssemblyError) return failed(error.errors.map(assemblyFailure));
+    if (error instanceof GuestError || error instanceof KvmError || error instanceof RangeError) {
+      return failed([{ file, message: error.message.replace(`${file}: `, "") }]);
+    }
+    // A fault of this program: the other guests are still worth proving.
+    const message = error instanceof Error ? error.stack ?? error.message : String(error);
+    return failed([{ file, message }]);
+  }
+}
+
+function failed(failures: Failure[], output = ""): Judged {
+  return { outcome: "failed", failures, output };
+}
+
+function assemblyFailure({ file, line, message }: AssemblyError): Failure {
+  // The message begins with the place.
+  return { file, line, message: message.slice(message.indexOf(": ") + 2) };
+}
+
+function judge(
+  program: Program,
+  { proof, crash }: { proof: Proof; crash: Failure | undefined },
+): Judged {
+  const output = quote(proof.output);
+  if (proof.outcome === "unsupported") {
+    return { outcome: "skipped", reason: proof.lacks!, failures: [], output };
+  }
+  // What a guest that crashed left behind says nothing.
+  if (crash !== undefined) return failed([crash], output);
+  const failures = proof.verdicts.flatMap(({ expectation, found, holds }, i): Failure[] => {
+    if (holds) return [];
+    const { file, line } = program.settings.expect[i]!;
+    const message = `Expected ${expectation}, found ${found}`;
+    return [{ file, ...(line > 0 && { line }), message, expected: expectation, found }];
+  });
+  return failures.length === 0 ? { outcome: "passed", failures, output } : failed(failures, output);
+}
+
+/** What happened to a guest that did not end by itself, and where; else nothing. */
+async function explain(
+  program: Program,
+  { machine, proof: { outcome, stop } }: { machine: Machine; proof: Proof },
+): Promise<Failure | undefined> {
+  if (outcome !== "timeout" && (outcome !== "crashed" || stop.reason === "status")) {
+    return undefined;
+  }
+  const view = new View(machine, program);
+  const { what, place, causes } = await diagnose(view, stop, { disassemble: false });
+  const when = outcome === "timeout" ? `, after ${program.settings.timeout} ms` : "";
+  const { file, line, source } = place?.line ?? { file: program.name };
+  const code = source ?? (place && describePlace(place));
+  return {
+    file,
+    ...(line !== undefined && { line }),
+    message: [what + when, ...(code === undefined ? [] : [`  ${code}`]), ...causes].join("\n"),
+  };
+}

@@ -1,0 +1,84 @@
+import { type GuestResult, proveFile } from "./test_guest.ts";
+
+/** What each thread gets: every file, and what the threads share. */
+export interface Job {
+  files: readonly string[];
+  /** The index of the next file that nobody has taken, and whether to take no more. */
+  shared: Int32Array<SharedArrayBuffer>;
+}
+
+/** A thread's message: what came of the file with this index; nothing more comes after `done`. */
+export type Message = { index: number; result: GuestResult } | "done";
+
+const NEXT = 0;
+const STOP = 1;
+
+/**
+ * Proves guests in this thread and in `jobs - 1` workers. Each thread takes the next file when it is
+ * ready, so that a slow guest holds up no other.
+ *
+ * @param options `result`: gets the results in the order of the files, each as soon as it and all
+ * before it are there.
+ * @returns The results in the order of the files; with `failFast`, of those that were run.
+ */
+export async function proveAll(
+  files: readonly string[],
+  options: { jobs: number; failFast: boolean; result: (result: GuestResult) => void },
+): Promise<GuestResult[]> {
+  const job: Job = { files, shared: new Int32Array(new SharedArrayBuffer(8)) };
+  const results: (GuestResult | undefined)[] = files.map(() => undefined);
+  let reported = 0;
+  const take = (message: Message) => {
+    if (message === "done") return;
+    const { index, result } = message;
+    results[index] = result;
+    if (options.failFast && result.outcome === "failed") Atomics.store(job.shared, STOP, 1);
+    for (let next; (next = results[reported]) !== undefined; reported++) options.result(next);
+  };
+  const workers = Array.from({ length: options.jobs - 1 }, () => startWorker(job, take));
+  await Promise.all([proveShare(job, take), ...workers]);
+  const run = results.filter((result) => result !== undefined);
+  for (const result of run.slice(reported)) options.result(result);
+  return run;
+}
+
+/** Proves files that nobody has taken yet, until there are no more. */
+export async function proveShare(job: Job, send: (message: Message) => void): Promise<void> {
+  const { files, shared } = job;
+  while (Atomics.load(shared, STOP) === 0) {
+    const index = Atomics.add(shared, NEXT, 1);
+    if (index >= files.length) break;
+    send({ index, result: await proveFile(files[index]!) });
+    await turn();
+  }
+  send("done");
+}
+
+function startWorker(job: Job, take: (message: Message) => void): Promise<void> {
+  const worker = new Worker(new URL("./test_worker.ts", import.meta.url), { type: "module" });
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }: MessageEvent<Message>) => {
+      take(data);
+      if (data !== "done") return;
+      worker.terminate();
+      resolve();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(`A worker failed: ${event.message}`));
+    };
+    worker.postMessage(job);
+  });
+}
+
+/** Lets the event loop take a turn, so that the messages of workers arrive: sooner than a timer. */
+function turn(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
