@@ -162,6 +162,8 @@ const mostTimes = 1 << 28;
 /** A binary larger than this is a mistake. */
 const mostBytes = 1 << 30;
 
+const noLine: SourceLine = { text: "", file: "", line: 0, depth: 0 };
+
 class Assembler {
   readonly #errors: AssemblyError[] = [];
   readonly #options: AssembleOptions;
@@ -179,6 +181,24 @@ class Assembler {
   #isRelative = false;
   #parent = "";
   #pass: Pass = "first";
+  #item!: Item;
+  readonly #sharedScope = {
+    line: noLine,
+    here: () => this.#addressIn(this.#item.section, this.#item.offset),
+    base: () => this.#addressIn(this.#item.section, 0),
+    missing: (label: Label, span: Span) => this.#missing(this.#item, label, span),
+  };
+  readonly #sharedPlace = {
+    line: noLine,
+    bits: 16 as Bits,
+    section: undefined as Base | undefined,
+    offset: 0,
+    isRelative: false,
+    addressOf: (base: Base) => this.#pass === "last" ? (base as Section).address : 0,
+    warn: (message: string, span: Span) => {
+      if (this.#pass === "last") this.#warn(message, { line: this.#item.line, span });
+    },
+  };
 
   constructor(options: AssembleOptions) {
     this.#options = options;
@@ -587,13 +607,11 @@ class Assembler {
     });
   }
 
+  /** The one scope that all evaluations share: it speaks of the statement set last. */
   #scope(item: Item): Scope {
-    return {
-      line: item.line,
-      here: () => this.#addressIn(item.section, item.offset),
-      base: () => this.#addressIn(item.section, 0),
-      missing: (label, span) => this.#missing(item, label, span),
-    };
+    this.#item = item;
+    this.#sharedScope.line = item.line;
+    return this.#sharedScope;
   }
 
   #addressIn(section: Section, offset: number): Value {
@@ -818,19 +836,17 @@ class Assembler {
     out.append(bytes.subarray(skip, skip + number(body.limit, bytes.length)));
   }
 
+  /** The one place that all encodings share. */
   #place(item: Item): Place {
-    const isLast = this.#pass === "last";
-    return {
-      line: item.line,
-      bits: item.bits,
-      section: item.section.isAbsolute ? undefined : item.section,
-      offset: item.section.offset,
-      isRelative: item.isRelative,
-      addressOf: (base: Base) => isLast ? (base as Section).address : 0,
-      warn: (message, span) => {
-        if (isLast) this.#warn(message, { line: item.line, span });
-      },
-    };
+    const place = this.#sharedPlace;
+    const { section } = item;
+    this.#item = item;
+    place.line = item.line;
+    place.bits = item.bits;
+    place.section = section.isAbsolute ? undefined : section;
+    place.offset = section.offset;
+    place.isRelative = item.isRelative;
+    return place;
   }
 
   #evaluateOperands(instruction: Instruction, item: Item): void {
@@ -925,6 +941,24 @@ class Assembler {
         ),
       );
     }
+    const origin = this.#origin;
+    const first = this.#items.find((item) => item.size > 0);
+    const makeListing = () => this.#makeListing();
+    let listing: readonly ListingRow[] | undefined;
+    return {
+      bytes,
+      origin,
+      bits: first?.bits ?? this.#bits,
+      // Most programs that assemble a large source do not look at its lines.
+      get listing() {
+        return listing ??= makeListing();
+      },
+      symbols,
+      warnings: this.#warnings,
+    };
+  }
+
+  #makeListing(): ListingRow[] {
     const listing: ListingRow[] = [];
     for (const item of this.#items) {
       const { line, section, offset, size, bits } = item;
@@ -947,14 +981,7 @@ class Assembler {
         bits,
       });
     }
-    return {
-      bytes,
-      origin: this.#origin,
-      bits: listing.find((row) => row.length > 0)?.bits ?? this.#bits,
-      listing,
-      symbols,
-      warnings: this.#warnings,
-    };
+    return listing;
   }
 }
 

@@ -58,7 +58,10 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): void
 /** Chooses the first row that fits (the table is ordered so that this is the shortest). */
 function findRow(instruction: Instruction, place: Place): Row {
   const { mnemonic, operands } = instruction;
-  const rows = findRows(mnemonic, place.bits)!;
+  const known = findRows(mnemonic, place.bits)!;
+  let kinds = 0;
+  for (let i = 0; i < operands.length; i++) kinds |= operands[i]!.kind << 4 * i;
+  const rows = known.ofKinds(kinds);
   let hasMissing = false;
   // Sizes that would make an unsized memory operand fit, for NASM's guess where only one does.
   let missing = 0;
@@ -82,7 +85,7 @@ function findRow(instruction: Instruction, place: Place): Row {
   if (hasMissing) {
     throw fail("The operation size is not specified: write byte, word, dword or qword");
   }
-  if (rows.length === 0) {
+  if (known.all.length === 0) {
     throw fail(
       place.bits === 64
         ? `There is no ${mnemonic} in 64-bit mode`
@@ -96,13 +99,11 @@ type Fit = "yes" | "no" | "size missing";
 
 function matches(row: Row, instruction: Instruction, place: Place): Fit {
   const { operands, prefixes } = instruction;
-  if (row.operands.length !== operands.length) return "no";
   if (row.takesBound && prefixes.repeat === 0xF2 && !prefixes.isBound) return "no";
   let fit: Fit = "yes";
   for (let i = 0; i < operands.length; i++) {
     const pattern = row.operands[i]!;
     const operand = operands[i]!;
-    if ((pattern.kinds & operand.kind) === 0) return "no";
     switch (operand.kind) {
       case REGISTER: {
         const register = operand.register!;

@@ -297,19 +297,18 @@ export class ExpressionParser {
     const lexer = this.#lexer;
     const { text, start, end } = lexer;
     const span = { start, end };
-    const lower = text.toLowerCase();
-    const register = findRegister(lower);
+    const register = findRegister(text);
     if (register) {
       lexer.next();
       const terms = [{ of: register, factor: 1, scaled: false }];
       return { kind: "constant", value: { number: 0n, terms, unknown: false }, span };
     }
-    if (lower === "seg") {
+    if (text.length === 3 && text.toLowerCase() === "seg") {
       lexer.next();
       return this.#operator("seg", start);
     }
-    if (lower.startsWith("__") && lower.endsWith("__")) {
-      const special = this.#function(lower, start);
+    if (text.startsWith("__") && text.endsWith("__")) {
+      const special = this.#function(text.toLowerCase(), start);
       if (special) return special;
     }
     lexer.next();

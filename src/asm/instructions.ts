@@ -181,7 +181,35 @@ interface Source {
 const tables = [general, system, x87, simd];
 let indexed = 0;
 const index = new Map<string, Source[]>();
-const compiled = new Map<string, readonly Row[] | undefined>();
+const compiled = {
+  16: new Map<string, Rows | undefined>(),
+  32: new Map<string, Rows | undefined>(),
+  64: new Map<string, Rows | undefined>(),
+};
+
+/** A mnemonic's rows in a mode, in the order to try them. */
+export class Rows {
+  /** All of them. */
+  readonly all: readonly Row[];
+  readonly #byKinds = new Map<number, readonly Row[]>();
+
+  constructor(all: readonly Row[]) {
+    this.all = all;
+  }
+
+  /** Those that take operands of these kinds: REGISTER, MEMORY …, four bits each from the lowest. */
+  ofKinds(kinds: number): readonly Row[] {
+    let rows = this.#byKinds.get(kinds);
+    if (!rows) {
+      rows = this.all.filter(({ operands }) =>
+        kinds >> 4 * operands.length === 0 &&
+        operands.every((pattern, i) => (pattern.kinds & kinds >> 4 * i) !== 0)
+      );
+      this.#byKinds.set(kinds, rows);
+    }
+    return rows;
+  }
+}
 
 /**
  * The rows of a mnemonic in a mode.
@@ -191,11 +219,13 @@ const compiled = new Map<string, readonly Row[] | undefined>();
  * @returns The rows in the order to try them, none if the instruction does not exist in this mode,
  * or undefined if there is no such instruction.
  */
-export function findRows(mnemonic: string, bits: Bits): readonly Row[] | undefined {
-  const key = mnemonic + bits;
-  if (compiled.has(key)) return compiled.get(key);
-  const rows = findSources(mnemonic)?.flatMap(({ row, place }) => compile(row, place, bits));
-  compiled.set(key, rows);
+export function findRows(mnemonic: string, bits: Bits): Rows | undefined {
+  const known = compiled[bits];
+  let rows = known.get(mnemonic);
+  if (rows || known.has(mnemonic)) return rows;
+  const sources = findSources(mnemonic);
+  if (sources) rows = new Rows(sources.flatMap(({ row, place }) => compile(row, place, bits)));
+  known.set(mnemonic, rows);
   return rows;
 }
 

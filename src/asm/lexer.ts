@@ -66,6 +66,8 @@ const operators = new Set<string>(
     .split(" "),
 );
 
+const singles = new Set<string>([",", "[", "]", "(", ")", "{", "}", ":", "+", "-", "~"]);
+
 /**
  * Reads one line's tokens. The current token is in the fields; `next` moves on. There are no token
  * objects: a source has more tokens than anything else.
@@ -193,6 +195,9 @@ export class Lexer {
 
   #operator(at: number): void {
     const source = this.#source;
+    // What begins no longer operator, and is most of what there is.
+    const single = source[at]!;
+    if (singles.has(single)) return this.#take(single as Operator, at + 1);
     for (let length = 3; length > 0; length--) {
       const text = source.slice(at, at + length);
       if (text.length !== length || !operators.has(text)) continue;

@@ -199,7 +199,7 @@ export class Parser {
     let label: string | undefined;
     if (lexer.kind === "name" || lexer.kind === "escaped") {
       const isName = lexer.kind === "escaped" ||
-        (!findRegister(lexer.text.toLowerCase()) &&
+        (!findRegister(lexer.text) &&
           (findWord(lexer.text).kind === "name" || lexer.following() === ":"));
       if (isName) {
         label = lexer.text;
@@ -332,7 +332,7 @@ export class Parser {
     let distance: Distance | undefined;
     let override: Register | undefined;
     while (lexer.kind === "name") {
-      const register = findRegister(lexer.text) ?? findRegister(lexer.text.toLowerCase());
+      const register = findRegister(lexer.text);
       if (register) {
         if (lexer.following() === ":" && register.class === "segment") {
           // `es:[bx]` says the same as `[es:bx]`.

@@ -58,7 +58,11 @@ registers.set("st", registers.get("st0")!);
 define("mmx", 64, numbered("mm", 0, 7));
 define("xmm", 128, numbered("xmm", 0, 15));
 
-/** The register of this name, which must be lower case. */
+/** No register's name is longer, which spares most symbols the search. */
+const longest = 5;
+
+/** The register of this name, in any case. */
 export function findRegister(name: string): Register | undefined {
-  return registers.get(name);
+  if (name.length > longest) return undefined;
+  return registers.get(name) ?? registers.get(name.toLowerCase());
 }
