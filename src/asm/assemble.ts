@@ -133,7 +133,7 @@ interface Item {
   readonly line: PreprocessedLine;
   readonly label: Label | undefined;
   readonly times: Expression | undefined;
-  readonly body: Body | undefined;
+  body: Body | typeof ready | undefined;
   readonly bits: Bits;
   readonly section: Section;
   readonly isRelative: boolean;
@@ -145,7 +145,12 @@ interface Item {
   size: number;
   /** How often the same bytes are repeated. */
   count: number;
+  /** Where its bytes are, if they are ready. */
+  code: number;
 }
+
+/** The body of a statement whose bytes are ready: what it said is not needed any more. */
+const ready = { kind: "ready" } as const;
 
 /** The first pass, those that follow until nothing moves, and the one that writes. */
 type Pass = "first" | "next" | "last";
@@ -174,6 +179,8 @@ class Assembler {
   readonly #sections: Section[] = [];
   readonly #warnings: AssemblyWarning[] = [];
   readonly #scratch = new Bytes();
+  readonly #code = new Bytes(4096);
+  #dependsOnPlace = false;
   #section: Section;
   #bits: Bits;
   #origin: number;
@@ -287,7 +294,7 @@ class Assembler {
   }
 
   #addItem(line: PreprocessedLine, { label, times, body }: Statement): void {
-    this.#items.push({
+    const item: Item = {
       line,
       label: label === undefined ? undefined : this.#define(label, body, line),
       times,
@@ -299,8 +306,28 @@ class Assembler {
       offset: 0,
       size: 0,
       count: 1,
-    });
+      code: 0,
+    };
+    this.#items.push(item);
     if (body?.kind === "align" && !this.#section.isAbsolute) this.#raiseAlignment(body.boundary);
+    const isInstruction = body?.kind === "instruction" || body?.kind === "data";
+    if (isInstruction && !times && isConstant(body)) this.#writeAtOnce(item, body);
+  }
+
+  /** Writes what depends on no symbol when it is read, so that nothing else of it need be kept. */
+  #writeAtOnce(item: Item, body: Body): void {
+    const start = this.#code.length;
+    this.#pass = "last";
+    this.#dependsOnPlace = false;
+    this.#writeOnce(body, item, this.#code);
+    if (this.#dependsOnPlace) {
+      this.#code.length = start;
+      return;
+    }
+    item.body = ready;
+    item.isFixed = true;
+    item.code = start;
+    item.size = this.#code.length - start;
   }
 
   /** An `align` raises the alignment of its section (NASM manual §4.11.14, `sectalign`). */
@@ -563,7 +590,7 @@ class Assembler {
       }
       try {
         if (body?.kind === "equ") hasMoved = this.#equate(item) || hasMoved;
-        else if (body) this.#measure(item);
+        else if (body && body.kind !== "ready") this.#measure(item, body);
         else item.isFixed = true;
       } catch (error) {
         // What is wrong now may come right when later labels are known; if not, the last pass tells.
@@ -632,12 +659,12 @@ class Assembler {
   }
 
   /** Finds a statement's size by writing it where nobody looks. */
-  #measure(item: Item): void {
-    const { body, section } = item;
+  #measure(item: Item, body: Body): void {
+    const { section } = item;
     this.#scratch.length = 0;
-    this.#writeItem(item, this.#scratch);
+    this.#writeItem(item, body, this.#scratch);
     item.size = section.offset - item.offset;
-    if (this.#pass === "first") item.isFixed = !item.times && isConstant(body!);
+    if (this.#pass === "first") item.isFixed = !item.times && isConstant(body);
   }
 
   /** How often a statement is to be repeated. What decides this must be known when it is read. */
@@ -678,8 +705,10 @@ class Assembler {
           this.#checkSame(item, label, this.#addressIn(section, item.offset));
         }
         if (!body) continue;
-        if (body.kind === "equ") this.#equate(item);
-        else this.#writeItem(item, section.out);
+        if (body.kind === "ready") {
+          section.out.append(this.#code.view(item.code, item.code + item.size));
+        } else if (body.kind === "equ") this.#equate(item);
+        else this.#writeItem(item, body, section.out);
       } catch (error) {
         this.#keep(error);
       }
@@ -688,18 +717,18 @@ class Assembler {
   }
 
   /** Appends a statement's bytes as often as it says, and moves on in its section. */
-  #writeItem(item: Item, out: Bytes): void {
-    const { section, body, times } = item;
-    if (body!.kind === "absolute") {
-      section.offset = this.#absoluteAddress(item, body!.expression);
+  #writeItem(item: Item, body: Body, out: Bytes): void {
+    const { section, times } = item;
+    if (body.kind === "absolute") {
+      section.offset = this.#absoluteAddress(item, body.expression);
       item.offset = section.offset;
       return;
     }
     const count = this.#count(item);
-    if (times && count > 0 && isConstant(body!)) {
+    if (times && count > 0 && isConstant(body)) {
       const start = out.length;
       const before = section.offset;
-      this.#writeOnce(body!, item, out);
+      this.#writeOnce(body, item, out);
       const size = section.offset - before;
       if (size * count > mostBytes) {
         throw new AssemblyError("The binary is too large", { line: item.line, span: times.span });
@@ -709,7 +738,7 @@ class Assembler {
       item.count = count;
       return;
     }
-    for (let i = 0; i < count; i++) this.#writeOnce(body!, item, out);
+    for (let i = 0; i < count; i++) this.#writeOnce(body, item, out);
   }
 
   #absoluteAddress(item: Item, expression: Expression): number {
@@ -740,7 +769,7 @@ class Assembler {
     switch (body.kind) {
       case "instruction":
         this.#evaluateOperands(body, item);
-        encode(body, this.#place(item), out);
+        this.#dependsOnPlace = encode(body, this.#place(item), out);
         break;
       case "data":
         if (body.items.length === 0 && this.#pass === "last") {

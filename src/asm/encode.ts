@@ -42,17 +42,20 @@ export interface Place {
  * @param instruction The instruction.
  * @param place Where it stands.
  * @param out Where its bytes go.
+ * @returns Whether the bytes would be others elsewhere, though the operands be the same.
  * @throws {AssemblyError} If no form of the instruction takes these operands.
  */
-export function encode(instruction: Instruction, place: Place, out: Bytes): void {
+export function encode(instruction: Instruction, place: Place, out: Bytes): boolean {
   const { operands, mnemonic } = instruction;
   if (mnemonic === "") {
-    return emitPrefixes(instruction, { place, out, hasLock: instruction.prefixes.lock !== 0 });
+    emitPrefixes(instruction, { place, out, hasLock: instruction.prefixes.lock !== 0 });
+    return false;
   }
   const row = findRow(instruction, place);
   const memory = operands.find((operand) => operand.kind === MEMORY);
   const address = memory && resolveAddress(memory, place, row, instruction.prefixes.addressSize);
   emit(instruction, row, address, place, out);
+  return row.operands.some((pattern) => pattern.isTarget) || address?.isRelative === true;
 }
 
 /** Chooses the first row that fits (the table is ordered so that this is the shortest). */
