@@ -41,7 +41,7 @@ export const Run = struct("kvm_run", {
 /** Where the exit's payload begins in `kvm_run`. */
 export const PAYLOAD: number = Run.offsetOf("padding");
 /** Where the shared registers begin in `kvm_run`. */
-export const SYNC_REGS: number = Run.offsetOf("s");
+const SYNC_REGS = Run.offsetOf("s");
 
 /** The payloads, as members of `kvm_run`'s union; offsets count from {@linkcode PAYLOAD}. */
 export const payloads = {
@@ -490,5 +490,4 @@ function decodeInternalError(view: DataView): InternalErrorExit {
 export const syncRegs = {
   regs: SYNC_REGS + kvmSyncRegs.offsetOf("regs"),
   sregs: SYNC_REGS + kvmSyncRegs.offsetOf("sregs"),
-  events: SYNC_REGS + kvmSyncRegs.offsetOf("events"),
 } as const;
