@@ -55,6 +55,7 @@ What is shown after the run:
   --dump START:LENGTH  memory, in hex and as text; START is a number or a label
   --dump-file FILE     the dumps go there instead, as bytes (takes --allow-write)
   --stats              exits by reason, and the time in the guest
+  --repeat N           run it N times from a snapshot, and show the median of the guest's time
   --json               print one JSON document instead, with all of it
   --help               this
 
@@ -65,7 +66,7 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
   run: async (args) => {
     const parsed = parseOptions(args, {
       flags: ["regs", "stats", "json"],
-      values: [...values, "dump-file"],
+      values: [...values, "dump-file", "repeat"],
       lists: [...lists, "dump"],
     });
     const program = readGuest(fileOf(parsed), { overrides: overridesOf(parsed) });
@@ -81,6 +82,7 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
 
     const result = await runProgram(program, {
       dumps,
+      repeat: repeatOf(parsed),
       output: (bytes) => report?.output(bytes),
       judged: (judged) => report?.verdict(judged),
       log: (text) => {
@@ -106,6 +108,7 @@ const codes: Record<Proof["outcome"], number> = {
 
 interface RunHooks {
   dumps: readonly { address: number; length: number }[];
+  repeat: number;
   output(bytes: Uint8Array): void;
   judged(judged: Judged): void;
   log(text: string): void;
@@ -125,6 +128,7 @@ async function runProgram(program: Program, hooks: RunHooks): Promise<RunResult>
   try {
     await prove(program, {
       signal: interruption.signal,
+      repeat: hooks.repeat,
       output: hooks.output,
       log(machine, exit) {
         const text = describeAccess(new View(machine, program), { exit, disassembler });
@@ -181,6 +185,14 @@ function describeAccess(
   const rip = accessPlace(view, exit, disassembler);
   const place = rip === undefined ? "" : ` at ${describePlace(view.place(rip))}`;
   return `I${what.slice(1)}${place}`;
+}
+
+function repeatOf({ values }: Parsed): number {
+  const text = values.get("repeat") ?? "1";
+  if (!/^[1-9]\d{0,6}$/.test(text)) {
+    throw new UsageError(`The option --repeat takes a number from 1 to 9999999, not "${text}"`);
+  }
+  return Number(text);
 }
 
 /** `0x400:64`, `buffer:16` */

@@ -4,7 +4,7 @@ import { describeStop, type Diagnosis, type Place } from "../machine/mod.ts";
 import { bitNames } from "../x86/bits.ts";
 import type { PageWalk } from "../x86/page_walk.ts";
 import type { RegisterFile } from "../x86/mod.ts";
-import type { RunResult } from "./run_result.ts";
+import { type RunResult, spread } from "./run_result.ts";
 
 /**
  * The JSON document of `run`. Register values and linear addresses are strings in hexadecimal
@@ -41,7 +41,11 @@ export function documentOf(program: Program, result: RunResult): Record<string, 
     changed: changed(proof.before, proof.after),
     dumps: result.dumps.map(({ address, bytes }) => ({ address, bytes: hexBytes(bytes) })),
     log: result.log,
-    stats: { exits: Object.fromEntries(result.exits), milliseconds: result.milliseconds },
+    stats: {
+      exits: Object.fromEntries(result.exits),
+      milliseconds: result.milliseconds,
+      times: spread(proof.milliseconds),
+    },
     warnings: program.warnings,
   };
 }

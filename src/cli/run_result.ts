@@ -31,3 +31,23 @@ export interface RunResult extends Judged {
   /** The accesses that nobody answered, with `io: log`. */
   readonly log: readonly string[];
 }
+
+/** How the times of several runs are spread, in milliseconds. */
+export interface Spread {
+  readonly runs: number;
+  readonly median: number;
+  readonly shortest: number;
+  readonly longest: number;
+}
+
+/** The spread of at least one time. */
+export function spread(milliseconds: readonly number[]): Spread {
+  const sorted = milliseconds.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return {
+    runs: sorted.length,
+    median: (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2,
+    shortest: sorted[0]!,
+    longest: sorted.at(-1)!,
+  };
+}

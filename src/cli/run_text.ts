@@ -4,7 +4,7 @@ import type { Proof } from "../machine/mod.ts";
 import { diagnosisText } from "./diagnosis_text.ts";
 import { type Style, write } from "./output.ts";
 import { registersText } from "./registers_text.ts";
-import type { Dump, Judged, RunResult } from "./run_result.ts";
+import { type Dump, type Judged, type RunResult, type Spread, spread } from "./run_result.ts";
 
 /** Prints a run for people: data to stdout, explanations to stderr. */
 export class TextReport {
@@ -66,6 +66,7 @@ export class TextReport {
     if (this.#shows.has("regs")) write(registersText(after, { before, style: this.#style }));
     for (const dump of dumps) write(dumpText(dump, this.#style));
     if (this.#shows.has("stats")) write(statsText({ exits, milliseconds }));
+    if (result.proof.milliseconds.length > 1) write(timesText(spread(result.proof.milliseconds)));
   }
 }
 
@@ -106,4 +107,9 @@ function statsText({ exits, milliseconds }: Pick<RunResult, "exits" | "milliseco
     .map(([reason, count]) => `${String(count).padStart(10)}  ${reason}\n`);
   const total = [...exits.values()].reduce((sum, count) => sum + count, 0);
   return `${String(total).padStart(10)}  exits, in ${milliseconds.toFixed(2)} ms\n${rows.join("")}`;
+}
+
+function timesText({ runs, median, shortest, longest }: Spread): string {
+  const [middle, low, high] = [median, shortest, longest].map((time) => time.toFixed(3));
+  return `${runs} runs: the guest took ${middle} ms (median), from ${low} to ${high} ms\n`;
 }

@@ -26,6 +26,8 @@ export interface Proof {
   readonly before: RegisterFile;
   /** The registers in the end. */
   readonly after: RegisterFile;
+  /** How long the guest ran, with what its exits took, in milliseconds: each of its runs. */
+  readonly milliseconds: readonly number[];
   /** What this host lacks, where it is `unsupported`. */
   readonly lacks?: string;
 }
@@ -34,7 +36,9 @@ export interface Proof {
 export interface ProveOptions {
   /** Stops it from outside. */
   signal?: AbortSignal;
-  /** Gets what it writes to its console, at most a tick later. */
+  /** How often it is run, each time from the same snapshot, until a run is not proved; 1. */
+  repeat?: number;
+  /** Gets what it writes to its console in its first run, at most a tick later. */
   output?: (bytes: Uint8Array) => void;
   /** Gets the accesses that nobody answered, where its settings say `io: log`. */
   log?: (machine: Machine, exit: IoExit | MmioExit) => void;
@@ -58,31 +62,39 @@ export interface ProveOptions {
  * ```
  */
 export async function prove(program: Program, options: ProveOptions = {}): Promise<Proof> {
-  const { log } = options;
+  const { log, repeat = 1, signal } = options;
+  const { timeout } = program.settings;
   const collected = new ByteBuffer();
+  const milliseconds: number[] = [];
   const machineOptions: MachineOptions = {
     output(bytes) {
       collected.append(bytes);
-      options.output?.(bytes);
+      if (milliseconds.length === 0) options.output?.(bytes);
     },
     ...(log && { log: (exit) => log(machine, exit) }),
   };
   using machine = Machine.for(program, machineOptions);
   const before = machine.registers();
-  const { timeout } = program.settings;
-  const { signal } = options;
-  const stop = await machine.run({ timeout, ...(signal && { signal }) });
-  const proof = judge(program, { machine, stop, before, output: collected.bytes() });
+  using snapshot = repeat > 1 ? machine.vm.snapshot() : undefined;
+  let proof: Proof;
+  do {
+    if (milliseconds.length > 0) snapshot!.restore();
+    const start = machine.milliseconds;
+    const stop = await machine.run({ timeout, ...(signal && { signal }) });
+    milliseconds.push(machine.milliseconds - start);
+    const output = collected.take();
+    proof = judge(program, { machine, stop, before, output, milliseconds });
+  } while (proof.outcome === "proved" && milliseconds.length < repeat);
   await options.inspect?.(machine, proof);
   return proof;
 }
 
 function judge(
   program: Program,
-  run: { machine: Machine; stop: Stop; before: RegisterFile; output: Uint8Array },
+  run: { machine: Machine; stop: Stop } & Pick<Proof, "before" | "output" | "milliseconds">,
 ): Proof {
-  const { machine, stop, before, output } = run;
-  const rest = { stop, output, before, after: machine.registers() };
+  const { machine, stop, output, before, milliseconds } = run;
+  const rest = { stop, output, before, milliseconds, after: machine.registers() };
   if (stop.reason === "timeout" || stop.reason === "interrupted") {
     return { outcome: stop.reason, verdicts: [], ...rest };
   }
