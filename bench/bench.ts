@@ -10,6 +10,7 @@ import { hostBackend } from "../src/kvm/mod.ts";
 import { type Line, measure, type Result } from "./line.ts";
 import { assembler } from "./lines/assembler.ts";
 import { start } from "./lines/start.ts";
+import { test } from "./lines/test.ts";
 import { vm } from "./lines/vm.ts";
 import { MissingProgram, OUT } from "./programs.ts";
 import { formatTable, type Skipped } from "./table.ts";
@@ -24,7 +25,7 @@ Options:
   --json FILE    where the results go besides, bench/out/bench.json unless said otherwise
   --help         this`;
 
-const lines: Line[] = [...start, ...vm, ...assembler];
+const lines: Line[] = [...start, ...vm, ...test, ...assembler];
 
 /** Measures the lines that `args` choose; gives the exit code. */
 async function bench(args: string[]): Promise<number> {

@@ -6,7 +6,7 @@ const hello = [Deno.execPath(), "run", "--allow-ffi", projectFile("main.ts")];
 const consoleLog = [Deno.execPath(), "run", "--no-config", projectFile("bench/console_log.ts")];
 
 /** The guest of the example in QEMU; its exit code says that it found what it proves. */
-async function qemu(...machine: string[]): Promise<() => Promise<Usage>> {
+export async function qemu(...machine: string[]): Promise<() => Promise<Usage>> {
   const program = await findProgram("qemu-system-x86_64");
   const rom = await image("bench/guests/rom.asm");
   const command = [program, "-accel", "kvm", ...machine, "-display", "none", "-bios", rom];

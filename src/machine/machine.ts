@@ -42,6 +42,9 @@ const IDENTITY_MAP_ADDRESS = 0xfeff_c000;
 const RAM_HOLE = PAGE_TABLES_ADDRESS;
 const FOUR_GIB = 0x1_0000_0000;
 
+/** What this host supports, asked once: the answer takes as long as making a VM. */
+let supportedCpuid: CpuidEntry[] | undefined;
+
 /** A range of guest-physical memory. */
 export interface MemoryRegion {
   /** The guest-physical address of its first byte: a multiple of 4096. */
@@ -155,8 +158,10 @@ export class Machine implements Disposable {
     const regions = typeof ram === "number" ? ramRegions(ram) : ram;
     this.memory = regions.map((region) => this.vm.addMemory(region));
     this.vcpu = this.vm.createVcpu();
-    const supported = this.#kvm.supportedCpuid();
-    this.vcpu.setCpuid(options.cpuid?.(supported) ?? supported);
+    supportedCpuid ??= this.#kvm.supportedCpuid();
+    this.vcpu.setCpuid(
+      options.cpuid?.(supportedCpuid.map((entry) => ({ ...entry }))) ?? supportedCpuid,
+    );
     this.#tick = made.use(new Tick());
     this.#tick.interrupt(this.vcpu);
     attachConsole(this.ports, (bytes) => this.#output.append(bytes));

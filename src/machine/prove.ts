@@ -1,4 +1,4 @@
-import type { Ending, Program, Verdict } from "../guest/mod.ts";
+import type { Ending, Outcome, Program, Verdict } from "../guest/mod.ts";
 import type { IoExit, MmioExit } from "../kvm/mod.ts";
 import type { RegisterFile } from "../x86/mod.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
@@ -98,11 +98,7 @@ function judge(
   if (stop.reason === "timeout" || stop.reason === "interrupted") {
     return { outcome: stop.reason, verdicts: [], ...rest };
   }
-  const verdicts = stop.reason === "unhandled"
-    ? []
-    : program.settings.expect.map((expectation) =>
-      expectation.check(machine.outcome(stop, output))
-    );
+  const verdicts = stop.reason === "unhandled" ? [] : check(program, machine.outcome(stop, output));
   if (stop.reason === "unhandled" || !isExpected(program, { machine, stop, output })) {
     const support = supports(machine, program);
     return support.works
@@ -111,6 +107,10 @@ function judge(
   }
   const outcome = verdicts.every(({ holds }) => holds) ? "proved" : "failed";
   return { outcome, verdicts, ...rest };
+}
+
+function check(program: Program, outcome: Outcome): Verdict[] {
+  return program.settings.expect.map((expectation) => expectation.check(outcome));
 }
 
 /** Whether the guest may end so: HLT never is a crash, at most a failed expectation. */
