@@ -958,6 +958,28 @@ class Assembler {
     );
     const bytes = new Uint8Array(last - this.#origin);
     for (const { loadAddress, out } of filled) bytes.set(out.view(), loadAddress - this.#origin);
+    const origin = this.#origin;
+    const first = this.#items.find((item) => item.size > 0);
+    const makeListing = () => this.#makeListing();
+    const makeSymbols = () => this.#makeSymbols();
+    let listing: readonly ListingRow[] | undefined;
+    let symbols: ReadonlyMap<string, bigint> | undefined;
+    return {
+      bytes,
+      origin,
+      bits: first?.bits ?? this.#bits,
+      // Most programs that assemble a large source do not look at its lines and symbols.
+      get listing() {
+        return listing ??= makeListing();
+      },
+      get symbols() {
+        return symbols ??= makeSymbols();
+      },
+      warnings: this.#warnings,
+    };
+  }
+
+  #makeSymbols(): Map<string, bigint> {
     const symbols = new Map<string, bigint>();
     for (const label of this.#labels.values()) {
       if (!label.definedAt || label.name.startsWith(probePrefix)) continue;
@@ -970,21 +992,7 @@ class Assembler {
         ),
       );
     }
-    const origin = this.#origin;
-    const first = this.#items.find((item) => item.size > 0);
-    const makeListing = () => this.#makeListing();
-    let listing: readonly ListingRow[] | undefined;
-    return {
-      bytes,
-      origin,
-      bits: first?.bits ?? this.#bits,
-      // Most programs that assemble a large source do not look at its lines.
-      get listing() {
-        return listing ??= makeListing();
-      },
-      symbols,
-      warnings: this.#warnings,
-    };
+    return symbols;
   }
 
   #makeListing(): ListingRow[] {

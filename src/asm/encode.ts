@@ -52,10 +52,11 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): bool
     return false;
   }
   const row = findRow(instruction, place);
-  const memory = operands.find((operand) => operand.kind === MEMORY);
+  let memory: Operand | undefined;
+  for (const operand of operands) if (operand.kind === MEMORY) memory = operand;
   const address = memory && resolveAddress(memory, place, row, instruction.prefixes.addressSize);
   emit(instruction, row, address, place, out);
-  return row.operands.some((pattern) => pattern.isTarget) || address?.isRelative === true;
+  return row.hasTarget || address?.isRelative === true;
 }
 
 /** Chooses the first row that fits (the table is ordered so that this is the shortest). */
@@ -154,7 +155,7 @@ function modeSize(place: Place): number {
 function givesSize(row: Row, operands: readonly Operand[]): boolean {
   return operands.some((operand, i) =>
     operand.kind === REGISTER
-      ? row.operands[i]!.register === undefined || row.operands.some((pattern) => pattern.isOffset)
+      ? row.operands[i]!.register === undefined || row.hasOffset
       : operand.kind === IMMEDIATE && operand.size === row.commonSize && operand.size < 64
   );
 }
@@ -319,7 +320,7 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
     rex: 0,
     size,
   };
-  if (row.operands.some((pattern) => pattern.isOffset)) {
+  if (row.hasOffset) {
     address.displacementSize = size / 8;
     return address;
   }

@@ -32,7 +32,12 @@ const noTerms: readonly Term[] = [];
 
 /** A value that is a number only. */
 export function scalar(number: bigint): Value {
-  return { number: BigInt.asIntN(64, number), terms: noTerms, unknown: false };
+  const isSmall = number >= -0x80000000n && number <= 0x7FFFFFFFn;
+  return {
+    number: isSmall ? number : BigInt.asIntN(64, number),
+    terms: noTerms,
+    unknown: false,
+  };
 }
 
 /** A value that hangs on a symbol not defined yet. */
@@ -215,11 +220,14 @@ export class ExpressionParser {
         if (following === undefined || following <= level) break;
         right = this.#binary(right, following);
       }
-      left = fold(
-        { kind: "binary", operator, left, right, span: join(left.span, right.span) },
-        left.kind === "constant" && right.kind === "constant",
-        lexer.line,
-      );
+      const span = join(left.span, right.span);
+      left = left.kind === "constant" && right.kind === "constant"
+        ? {
+          kind: "constant",
+          value: binary(operator, left.value, right.value, { line: lexer.line, span }),
+          span,
+        }
+        : { kind: "binary", operator, left, right, span };
     }
   }
 
@@ -280,11 +288,9 @@ export class ExpressionParser {
     const operand = this.#unary();
     this.#depth--;
     const span = { start, end: operand.span.end };
-    return fold(
-      { kind: "unary", operator, operand, span },
-      operand.kind === "constant",
-      this.#lexer.line,
-    );
+    if (operand.kind !== "constant") return { kind: "unary", operator, operand, span };
+    const value = unary(operator, operand.value, { line: this.#lexer.line, span });
+    return { kind: "constant", value, span };
   }
 
   #constant(number: bigint): Expression {
@@ -350,15 +356,6 @@ function characters(text: string): bigint {
 
 function join(left: Span, right: Span): Span {
   return { start: left.start, end: right.end };
-}
-
-const nowhere: Value = unknownValue;
-
-/** An expression whose operands are constants is a constant. */
-function fold(expression: Expression, isConstant: boolean, line: SourceLine): Expression {
-  if (!isConstant) return expression;
-  const value = evaluate(expression, { line, here: () => nowhere, base: () => nowhere });
-  return { kind: "constant", value, span: expression.span };
 }
 
 /**

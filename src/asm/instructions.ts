@@ -107,6 +107,9 @@ export interface Row {
   readonly isOptional: boolean;
   /** Whether F2 before it is BND. */
   readonly takesBound: boolean;
+  /** Whether it has a jump's target; an address without registers in place of a ModR/M byte. */
+  readonly hasTarget: boolean;
+  readonly hasOffset: boolean;
   /** The encoding column's words. */
   readonly words: readonly string[];
   /** The name's place in its family. */
@@ -309,6 +312,8 @@ function compile(row: string, place: number, bits: Bits): Row[] {
       isModeSized: hasTarget || words.includes("mode"),
       isOptional: names.includes("rel8?"),
       takesBound: words.includes("bnd"),
+      hasTarget: operands.some((pattern) => pattern.isTarget),
+      hasOffset: operands.some((pattern) => pattern.isOffset),
       words,
       place,
       isNarrow,
