@@ -29,7 +29,7 @@ export function create(
 export function prove(vcpu: Vcpu, ram: Uint8Array, { settings }: Program): void {
   const output: number[] = [];
   let exit = vcpu.run();
-  for (; exit.reason === "io"; exit = vcpu.run()) output.push(...exit.data);
+  for (; exit.reason === "io"; exit = vcpu.run()) output.push(exit.data[0]!);
   if (exit.reason !== "hlt") throw new Error(`The guest ended in ${exit.reason}`);
   const outcome = {
     regs: vcpu.getRegs(),
