@@ -2,8 +2,9 @@
  * The C functions hlt calls: the only `Deno.dlopen` in the project.
  *
  * A 64-bit parameter is a `bigint` (Deno calls those without a detour), a struct is a `buffer`.
- * Each function is bound when it is first used: Deno compiles a trampoline for each, which takes
- * about 0.2 ms, and a program that only runs a guest needs seven of them.
+ * Binding a function takes about 0.15 ms, since Deno compiles a trampoline for each, and a call of
+ * `Deno.dlopen` as much again. So those that every VM needs are bound in one call, and each of the
+ * others when it is first used.
  *
  * @module
  */
@@ -94,19 +95,25 @@ export const flags = {
   MAP_NORESERVE: 0x4000,
 } as const;
 
-/** What `Deno.dlopen` is told of each: C integers by their width, pointers to data as buffers. */
-const symbols = {
+// What `Deno.dlopen` is told of each: C integers by their width, pointers to data as buffers.
+
+/** The functions that every VM needs. */
+const always = {
   __errno_location: { parameters: [], result: "pointer" },
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "u64"], result: "i64" },
-  access: { parameters: ["buffer", "i32"], result: "i32" },
-  stat: { parameters: ["buffer", "buffer"], result: "i32" },
-  uname: { parameters: ["buffer"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "u64"], result: "i32" },
   ioctlStruct: { name: "ioctl", parameters: ["i32", "u64", "buffer"], result: "i32" },
   mmap: { parameters: ["u64", "u64", "i32", "i32", "i32", "i64"], result: "u64" },
   munmap: { parameters: ["u64", "u64"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The others. */
+const onDemand = {
+  read: { parameters: ["i32", "buffer", "u64"], result: "i64" },
+  access: { parameters: ["buffer", "i32"], result: "i32" },
+  stat: { parameters: ["buffer", "buffer"], result: "i32" },
+  uname: { parameters: ["buffer"], result: "i32" },
   madvise: { parameters: ["u64", "u64", "i32"], result: "i32" },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
@@ -156,19 +163,17 @@ export function load(
       { remedy: "Run hlt on an x86-64 machine" },
     );
   }
-  const bind = (file: string, name: keyof typeof symbols) =>
-    dlopen(file, { [name]: symbols[name] }).symbols[name] as (...words: unknown[]) => unknown;
-  const { file, errnoLocation } = openFirst((file) => bind(file, "__errno_location"));
+  const { file, bound: { __errno_location, ...bound } } = openFirst(dlopen);
 
   // The address of errno is one and the same for a thread's whole life.
-  const errno = new Deno.UnsafePointerView(errnoLocation() as Deno.PointerObject);
-  const functions = { errno: () => errno.getInt32() };
-  for (const name of Object.keys(symbols) as (keyof typeof symbols)[]) {
+  const errno = new Deno.UnsafePointerView(__errno_location()!);
+  const functions = { errno: () => errno.getInt32(), ...bound };
+  for (const name of Object.keys(onDemand) as (keyof typeof onDemand)[]) {
     Object.defineProperty(functions, name, {
       configurable: true,
       enumerable: true,
       get() {
-        const value = bind(file, name);
+        const value = dlopen(file, { [name]: onDemand[name] }).symbols[name];
         Object.defineProperty(functions, name, { value, enumerable: true });
         return value;
       },
@@ -178,12 +183,12 @@ export function load(
 }
 
 function openFirst(
-  bind: (file: string) => (...words: unknown[]) => unknown,
-): { file: string; errnoLocation: (...words: unknown[]) => unknown } {
+  dlopen: typeof Deno.dlopen,
+): { file: string; bound: Deno.DynamicLibrary<typeof always>["symbols"] } {
   const reasons: string[] = [];
   for (const file of FILES) {
     try {
-      return { file, errnoLocation: bind(file) };
+      return { file, bound: dlopen(file, always).symbols };
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) {
         throw new KvmError("Cannot call the C library: Deno was not given the permission", {

@@ -54,10 +54,6 @@ const IMMEDIATE_EXIT = Run.offsetOf("immediate_exit");
 const EXIT_REASON = Run.offsetOf("exit_reason");
 const VALID_REGS = Run.offsetOf("kvm_valid_regs");
 const DIRTY_REGS = Run.offsetOf("kvm_dirty_regs");
-const MMIO_DATA = PAYLOAD + payloads.mmio.offsetOf("data");
-const MSR_ERROR = PAYLOAD + payloads.msr.offsetOf("error");
-const MSR_DATA = PAYLOAD + payloads.msr.offsetOf("data");
-const HYPERCALL_RET = PAYLOAD + payloads.hypercall.offsetOf("ret");
 
 /** The exits whose instruction KVM completes only at the next `KVM_RUN` (api.rst 5). */
 const UNFINISHED: ReadonlySet<Exit["reason"]> = new Set([
@@ -298,7 +294,7 @@ export class Vcpu implements Disposable {
 
   /** Answers a memory read ({@linkcode MmioExit}) with up to 8 bytes. */
   replyMmio(data: Uint8Array): void {
-    this.#run.set(data.subarray(0, 8), MMIO_DATA);
+    this.#run.set(data.subarray(0, 8), PAYLOAD + payloads.mmio.offsetOf("data"));
   }
 
   /**
@@ -307,13 +303,16 @@ export class Vcpu implements Disposable {
    * @param answer The value read; nothing for a write that succeeded; `"fault"` for `#GP`.
    */
   replyMsr(answer?: bigint | "fault"): void {
-    this.#view.setUint8(MSR_ERROR, answer === "fault" ? 1 : 0);
-    if (typeof answer === "bigint") this.#view.setBigUint64(MSR_DATA, answer, true);
+    const { msr } = payloads;
+    this.#view.setUint8(PAYLOAD + msr.offsetOf("error"), answer === "fault" ? 1 : 0);
+    if (typeof answer === "bigint") {
+      this.#view.setBigUint64(PAYLOAD + msr.offsetOf("data"), answer, true);
+    }
   }
 
   /** Answers a hypercall: what the guest finds in RAX. */
   replyHypercall(result: bigint): void {
-    this.#view.setBigUint64(HYPERCALL_RET, result, true);
+    this.#view.setBigUint64(PAYLOAD + payloads.hypercall.offsetOf("ret"), result, true);
   }
 
   /**
