@@ -136,6 +136,7 @@ for name in null zero random urandom; do
 done
 printf '%s\\n' "processor : 0" "vendor_id : AuthenticAMD" "flags : fpu $FEATURES" > "$DIR/cpuinfo"
 mount -o bind "$DIR/cpuinfo" /proc/cpuinfo
+mkdir -p /run
 mount -t tmpfs none /run
 mount -t tmpfs none /sys
 mount -o rbind "$DIR/dev" /dev
@@ -146,7 +147,7 @@ const noNamespace = await whyNoNamespace();
 /** Why no process can be given a host of its own; nothing where it can. */
 async function whyNoNamespace(): Promise<string | undefined> {
   try {
-    const { code, stderr } = await run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/run"]);
+    const { code, stderr } = await run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/sys"]);
     return code === 0 ? undefined : `no mount namespace: ${stderr.trim()}`;
   } catch (error) {
     return `no unshare: ${error instanceof Error ? error.message : error}`;
