@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { kvmTest } from "./kvm_host.ts";
-import { outputBlock, readPart, stepsList } from "../tools/readme.ts";
+import { guestsTable, outputBlock, readPart, stepsList, TRACE } from "../tools/readme.ts";
 
 const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
 
@@ -14,4 +14,16 @@ Deno.test("README's links to the eight steps lead to the lines that do them", as
 kvmTest("README shows what the program prints", async () => {
   const block = readPart(readme, "output");
   assertEquals(stable(block), stable(await outputBlock([])));
+});
+
+Deno.test("README's table of guests says what the guests say", async () => {
+  const cells = (table: string) =>
+    table.split("\n").filter((line) => line.includes("](guests/")).map((line) =>
+      line.split("|").map((cell) => cell.trim())
+    );
+  assertEquals(cells(readPart(readme, "guests")), cells(await guestsTable()));
+});
+
+kvmTest("README shows what trace prints", async () => {
+  assertEquals(readPart(readme, "trace"), await outputBlock(TRACE));
 });

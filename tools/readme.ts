@@ -6,7 +6,12 @@
  */
 
 const readme = new URL("../README.md", import.meta.url);
+const guests = new URL("../guests/", import.meta.url);
 const steps = new URL("../src/cli/eight_steps.ts", import.meta.url);
+
+/** The calls of `run` and `trace` that README shows. */
+export const RUN = ["run", "--stats", "guests/gcd.asm"];
+export const TRACE = ["trace", "--steps", "8", "guests/fibonacci.asm"];
 
 /** README's text with the part between the markers of `name` replaced. */
 export function replacePart(text: string, name: string, part: string): string {
@@ -37,7 +42,7 @@ export async function stepsList(): Promise<string> {
 /** What the program prints, as a block of code. */
 export async function outputBlock(args: string[]): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-ffi", "main.ts", ...args],
+    args: ["run", "--allow-ffi", "--allow-read", "main.ts", ...args],
     cwd: new URL("..", import.meta.url),
     env: { NO_COLOR: "1" },
   });
@@ -45,10 +50,28 @@ export async function outputBlock(args: string[]): Promise<string> {
   return "```\n" + new TextDecoder().decode(stdout) + "```";
 }
 
+/** The table of the guests: what the first sentence of each says. */
+export async function guestsTable(): Promise<string> {
+  const names = [...Deno.readDirSync(guests)].map(({ name }) => name).filter((name) =>
+    name.endsWith(".asm")
+  ).sort();
+  const rows = await Promise.all(names.map(async (name) => {
+    const source = await Deno.readTextFile(new URL(name, guests));
+    const comment = /^(?:;.*\n)+?(?=;!|;\s*\n|[^;])/.exec(source)?.[0] ?? "";
+    const text = comment.replaceAll(/^;\s?/gm, "").replaceAll(/\s+/g, " ").trim();
+    const sentence = /^.*?\.(?=\s|$)/.exec(text)?.[0].slice(0, -1) ?? text;
+    return `| [\`${name}\`](guests/${name}) | ${sentence.replaceAll("|", "\\|")} |`;
+  }));
+  return ["| guest | what it shows |", "| --- | --- |", ...rows].join("\n");
+}
+
 if (import.meta.main) {
   let text = await Deno.readTextFile(readme);
   text = replacePart(text, "output", await outputBlock([]));
   text = replacePart(text, "steps", await stepsList());
   text = replacePart(text, "modes", await outputBlock(["--mode", "all", "--quiet"]));
+  text = replacePart(text, "run", await outputBlock(RUN));
+  text = replacePart(text, "guests", await guestsTable());
+  text = replacePart(text, "trace", await outputBlock(TRACE));
   await Deno.writeTextFile(readme, text);
 }
