@@ -27,7 +27,11 @@ mkfifo /lab/stdout /lab/stderr
 cat /lab/stdout >/dev/ttyS1 &
 cat /lab/stderr >/dev/ttyS2 &
 echo "up $(uname -r)" >/dev/ttyS3
+while sleep 5; do echo alive >/dev/ttyS3; done &
+alive=$!
 sh /lab/command </dev/null >/lab/stdout 2>/lab/stderr
-echo "exit $?" >/dev/ttyS3
+code=$?
+kill $alive
+echo "exit $code" >/dev/ttyS3
 wait
 poweroff -f

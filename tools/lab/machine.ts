@@ -61,7 +61,15 @@ export async function boot(options: BootOptions): Promise<Run> {
     BOOT_LIMIT * 1000,
     { kind: "failed", reason: `it was not up within ${BOOT_LIMIT} s` },
   );
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  const frozen: Outcome = {
+    kind: "failed",
+    reason: `it froze: no sign of life for ${SILENCE_LIMIT} s`,
+  };
   const onStatus = (word: string, value: string) => {
+    clearTimeout(silence);
+    silence = setTimeout(end, SILENCE_LIMIT * 1000, frozen);
+    if (word === "alive") return;
     clearTimeout(timer);
     if (word === "up") {
       timer = setTimeout(end, options.limit * 1000, { kind: "timeout" });
@@ -100,6 +108,7 @@ export async function boot(options: BootOptions): Promise<Run> {
   } finally {
     if (running) qemu.kill("SIGKILL");
     clearTimeout(timer);
+    clearTimeout(silence);
     for (const listener of listeners) listener.close();
     Deno.removeSignalListener("SIGINT", onInterrupt);
     Deno.removeSignalListener("SIGTERM", onTerminate);
@@ -113,6 +122,12 @@ export async function boot(options: BootOptions): Promise<Run> {
 
 /** Seconds until the command must have started: about 4 on a fast machine. */
 const BOOT_LIMIT = 120;
+
+/**
+ * Seconds without a sign of life, which comes every 5, after which the machine is taken for dead:
+ * QEMU's software CPU freezes now and then while a guest runs in its guest.
+ */
+const SILENCE_LIMIT = 90;
 
 /** Seconds between the command's end and the machine's. */
 const POWER_OFF_LIMIT = 10;
@@ -147,7 +162,7 @@ function qemuArguments({ kernel, initramfs, folder }: BootOptions): string[] {
   );
 }
 
-/** Reads the lines "up RELEASE" and "exit CODE" as they come. */
+/** Reads the lines "up RELEASE", "alive" and "exit CODE" as they come. */
 async function readStatus(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   take: (word: string, value: string) => void,
