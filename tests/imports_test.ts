@@ -45,8 +45,21 @@ async function modules(folder = ""): Promise<string[]> {
 interface ModuleGraph {
   modules: {
     specifier: string;
-    dependencies?: { code?: { specifier?: string }; type?: { specifier?: string } }[];
+    dependencies?: {
+      code?: { specifier?: string };
+      type?: { specifier?: string };
+      /** Loaded at run time, when the program comes to it. */
+      isDynamic?: boolean;
+    }[];
   }[];
+}
+
+async function graphOf(root: string): Promise<ModuleGraph> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--no-lock", "--config", new URL("../deno.json", SRC).pathname, root],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 /** Every import below `src/` as Deno resolves it, those of types and at run time included. */
@@ -54,18 +67,7 @@ async function importsOf(files: string[]): Promise<Import[]> {
   const root = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     await Deno.writeTextFile(root, files.map((file) => `import "${SRC}${file}";`).join("\n"));
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "info",
-        "--json",
-        "--no-lock",
-        "--config",
-        new URL("../deno.json", SRC).pathname,
-        root,
-      ],
-    }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
-    const graph: ModuleGraph = JSON.parse(new TextDecoder().decode(stdout));
+    const graph = await graphOf(root);
     return graph.modules.flatMap(({ specifier: from, dependencies = [] }) =>
       dependencies
         .flatMap(({ code, type }) => [code?.specifier, type?.specifier])
@@ -75,6 +77,21 @@ async function importsOf(files: string[]): Promise<Import[]> {
   } finally {
     await Deno.remove(root);
   }
+}
+
+/** The modules below `src/` that are loaded before a file's first line runs. */
+async function loadedWith(file: string): Promise<Set<string>> {
+  const { modules } = await graphOf(SRC + file);
+  const loaded = new Set([SRC + file]);
+  for (const from of loaded) {
+    const { dependencies = [] } = modules.find(({ specifier }) => specifier === from) ?? {};
+    for (const { code, isDynamic } of dependencies) {
+      if (code?.specifier !== undefined && !isDynamic) loaded.add(code.specifier);
+    }
+  }
+  return new Set(
+    [...loaded].filter((url) => url.startsWith(SRC)).map((url) => url.slice(SRC.length)),
+  );
 }
 
 Deno.test("the parts import each other only in the direction of the design", async () => {
@@ -119,4 +136,20 @@ Deno.test("an import is found wherever it stands", async () => {
   assert(has("mod.ts", "kvm/mod.ts"));
   // Only a type is imported here.
   assert(has("kvm/descriptor.ts", "kvm/ioctl.ts"));
+});
+
+Deno.test("the example loads nothing that only other commands need", async () => {
+  const loaded = await loadedWith("cli/hello.ts");
+  assert(loaded.has("asm/assembler.ts"));
+  const others = [
+    "asm/preprocess.ts",
+    "asm/preprocess/preprocessor.ts",
+    "guest/elf.ts",
+    "machine/describe_exit.ts",
+    "x86/cpuid.ts",
+    "x86/disassemble.ts",
+  ];
+  const existing = await modules();
+  assertEquals(others.filter((file) => !existing.includes(file)), []);
+  assertEquals(others.filter((file) => loaded.has(file)), []);
 });

@@ -1,4 +1,4 @@
-import type { Assembly, ListingRow } from "./assemble.ts";
+import type { Assembly, ListingRow } from "./assembler.ts";
 
 /** How many hexadecimal digits fit on a line of a listing. */
 const width = 18;

@@ -1,5 +1,5 @@
-import type { Origin, SourceLine, Span } from "./error.ts";
-import { Preprocessor, splitLines } from "./preprocess/preprocessor.ts";
+import { isPlain, plainLines, type PreprocessResult } from "./lines.ts";
+import { Preprocessor } from "./preprocess/preprocessor.ts";
 
 /** How to preprocess a source. */
 export interface PreprocessOptions {
@@ -15,39 +15,6 @@ export interface PreprocessOptions {
   readonly environment?: (name: string) => string | undefined;
   /** What the assembler found the probes of the last round to be; see {@linkcode preprocess}. */
   readonly known?: ReadonlyMap<string, bigint>;
-}
-
-/** A line for the assembler, or for the listing alone. */
-export interface PreprocessedLine extends SourceLine {
-  /** The line with macros expanded; empty for a line that only the listing shows. */
-  text: string;
-  /** What the listing shows; undefined for a line that it does not show, whose bytes belong to the line before. */
-  readonly source: string | undefined;
-  /** The macro call or include that it came from; undefined in the source itself. */
-  readonly origin: Origin | undefined;
-  shown?: SourceLine["shown"];
-}
-
-/** Something that was found wrong, or at least odd. */
-export interface Diagnostic {
-  readonly severity: "error" | "warning";
-  /** What it is: capital first letter, no final period; for `%error` the text written there. */
-  readonly reason: string;
-  /** The line as it was written, before macros were expanded. */
-  readonly line: PreprocessedLine;
-  /** The part of the line that it is about, where known. */
-  readonly span: Span | undefined;
-}
-
-/** How the symbols begin that carry values from the assembler back to the preprocessor. */
-export const probePrefix = "..@probe.";
-
-/** What preprocessing gave. */
-export interface PreprocessResult {
-  readonly lines: readonly PreprocessedLine[];
-  readonly diagnostics: readonly Diagnostic[];
-  /** The names of the symbols that carry a value back; see {@linkcode preprocess}. */
-  readonly probes: readonly string[];
 }
 
 /**
@@ -70,20 +37,7 @@ export interface PreprocessResult {
  * @returns Lines, diagnostics and probes; it never throws for a wrong source.
  */
 export function preprocess(source: string, options: PreprocessOptions = {}): PreprocessResult {
-  if (options.defines !== undefined || WORTH_EXPANDING.test(source)) {
-    return new Preprocessor(options).run(source);
-  }
-  const file = options.name ?? "<source>";
-  const lines = splitLines(source).map((text, i) => ({
-    text,
-    file,
-    line: i + 1,
-    depth: 0,
-    source: text,
-    origin: undefined,
-  }));
-  return { lines, diagnostics: [], probes: [] };
+  return options.defines === undefined && isPlain(source)
+    ? plainLines(source, options.name)
+    : new Preprocessor(options).run(source);
 }
-
-/** Anything that the preprocessor would act on; what it finds in comments costs time only. */
-const WORTH_EXPANDING = /%|__|\\\r?\n|^#|\b(?:(?:i|end)?struc|at|iend)\b/im;

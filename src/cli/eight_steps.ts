@@ -1,7 +1,7 @@
 import type { Outcome, Program, Verdict } from "../guest/mod.ts";
-import { type Exit, Kvm } from "../kvm/mod.ts";
-import { describeExit } from "../machine/describe_exit.ts";
-import { modes, startIn } from "../x86/mod.ts";
+import { Kvm } from "../kvm/kvm.ts";
+import type { Exit } from "../kvm/mod.ts";
+import { modes, startIn } from "../x86/mode.ts";
 
 /** The port of the debug console that Bochs and QEMU have too. */
 const DEBUG_CONSOLE = 0xe9;
@@ -30,7 +30,7 @@ export class GuestFailure extends Error {
 
   /** @param exit What it did. */
   constructor(exit: Exit) {
-    super(`The guest failed: ${describeExit(exit)}`);
+    super(`The guest failed: ${exit.reason}`);
     this.exit = exit;
   }
 }

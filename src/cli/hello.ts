@@ -1,27 +1,29 @@
-import longSource from "../../guests/long.asm" with { type: "text" };
-import pagedSource from "../../guests/paged.asm" with { type: "text" };
-import protectedSource from "../../guests/protected.asm" with { type: "text" };
-import realSource from "../../guests/real.asm" with { type: "text" };
+import { assemblePlain } from "../asm/assembler.ts";
+import { isPlain } from "../asm/lines.ts";
 import type { Program, Verdict } from "../guest/mod.ts";
-import { loadSource } from "../guest/program.ts";
-import { type Mode, modes } from "../x86/mod.ts";
+import { fromAssembly } from "../guest/program.ts";
+import { type Mode, modes } from "../x86/mode.ts";
 import { eightSteps, GuestFailure, type Observer } from "./eight_steps.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { type Style, terminalStyle, write } from "./output.ts";
 
-const sources: Record<Mode, string> = {
-  real: realSource,
-  protected: protectedSource,
-  paged: pagedSource,
-  long: longSource,
+/** The example guests; each is loaded when it is run. */
+const sources: Sources = {
+  real: () => import("../../guests/real.asm", { with: { type: "text" } }),
+  protected: () => import("../../guests/protected.asm", { with: { type: "text" } }),
+  paged: () => import("../../guests/paged.asm", { with: { type: "text" } }),
+  long: () => import("../../guests/long.asm", { with: { type: "text" } }),
 };
+
+/** A guest's source for each mode, as a module that is its text. */
+type Sources = Readonly<Record<Mode, () => Promise<{ default: string }>>>;
 
 /** `hello`: the example. */
 export const hello: Command = helloWith(sources);
 
 /** `hello` with other guests than those that come with it. */
-export function helloWith(sources: Readonly<Record<Mode, string>>): Command {
+export function helloWith(sources: Sources): Command {
   return {
     help: `Run the example guest in a virtual machine, step by step, and prove its result.
 
@@ -39,7 +41,7 @@ guest failed. With --mode all, modes that this host lacks are skipped.`,
   };
 }
 
-async function run(args: string[], sources: Readonly<Record<Mode, string>>): Promise<number> {
+async function run(args: string[], sources: Sources): Promise<number> {
   // The usual call has no words to read, and starting up is most of its time.
   const { mode, json, quiet } = args.length === 0
     ? { mode: "real" as const, json: false, quiet: false }
@@ -51,7 +53,8 @@ async function run(args: string[], sources: Readonly<Record<Mode, string>>): Pro
   for (const mode of chosen) {
     const text = style && !quiet ? new TextObserver(style) : undefined;
     if (all && text) write(`${style!.bold(`${mode}: ${modes[mode].description}`)}\n`);
-    const program = loadSource(sources[mode], `guests/${mode}.asm`);
+    const { default: source } = await sources[mode]();
+    const program = await load(source, `guests/${mode}.asm`);
     results.push(await prove(program, text));
     if (all && text) write("\n");
   }
@@ -87,6 +90,13 @@ async function readOptions(args: string[]) {
   const known = [...Object.keys(modes), "all"];
   if (!known.includes(mode)) throw unknownWord(`There is no mode "${mode}"`, mode, known);
   return { mode: mode as Mode | "all", json: flags.has("json"), quiet: flags.has("quiet") };
+}
+
+/** Starting up takes longer than all the rest: what only macros need is not loaded for a guest without. */
+async function load(source: string, name: string): Promise<Program> {
+  if (isPlain(source)) return fromAssembly(source, assemblePlain(source, { name }), { name });
+  const { loadSource } = await import("../guest/source.ts");
+  return loadSource(source, name);
 }
 
 /** Runs a guest; a mode the host lacks and a guest that fails are results too. */
@@ -125,9 +135,9 @@ async function prove(program: Program, text: TextObserver | undefined): Promise<
     // A guest that failed where no guest can run did not fail: the host lacks the mode.
     const { tryMode } = await import("../machine/host.ts");
     const { works, reason } = tryMode(mode);
-    return works
-      ? conclude("crashed", { reason: error.message })
-      : conclude("unsupported", { reason });
+    if (!works) return conclude("unsupported", { reason });
+    const { describeExit } = await import("../machine/describe_exit.ts");
+    return conclude("crashed", { reason: `The guest failed: ${describeExit(error.exit)}` });
   }
   text?.verdicts(expectations);
   const failed = expectations.filter(({ holds }) => !holds);

@@ -1,12 +1,6 @@
-import { parseInteger } from "../asm/mod.ts";
-import {
-  findRegister,
-  type Mode,
-  modes,
-  PAGE_TABLES_ADDRESS,
-  type Register,
-  registerNames,
-} from "../x86/mod.ts";
+import { parseInteger } from "../asm/lexer.ts";
+import { type Mode, modes, PAGE_TABLES_ADDRESS } from "../x86/mode.ts";
+import { findRegister, type Register, registerNames } from "../x86/register.ts";
 import {
   checkAddress,
   type Expectation,

@@ -1,4 +1,4 @@
-import { findRegister, type RegisterFile, registerNames } from "../x86/mod.ts";
+import { findRegister, type RegisterFile, registerNames } from "../x86/register.ts";
 import { type Located, Scanner } from "./scanner.ts";
 
 /** How a guest ended. */

@@ -1,7 +1,8 @@
 import { defaultSettings } from "./directive.ts";
 import { isElf, parseElf } from "./elf.ts";
 import { GuestError } from "./error.ts";
-import { fromSource, type LoadOptions, type Program, settle } from "./program.ts";
+import { type LoadOptions, type Program, settle } from "./program.ts";
+import { fromSource } from "./source.ts";
 
 /**
  * Loads a guest: NASM source, an ELF executable or a flat binary. Which of them it is, is found from

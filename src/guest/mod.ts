@@ -24,11 +24,6 @@ export {
 } from "./expectation.ts";
 export { readGuest } from "./file.ts";
 export { loadGuest } from "./load.ts";
-export {
-  type LoadOptions,
-  loadSource,
-  type Override,
-  type Program,
-  type ProgramSegment,
-} from "./program.ts";
+export type { LoadOptions, Override, Program, ProgramSegment } from "./program.ts";
 export { type Located, UnknownNameError } from "./scanner.ts";
+export { loadSource } from "./source.ts";

@@ -1,5 +1,5 @@
-import { assemble, type Bits, type ListingRow } from "../asm/mod.ts";
-import { modes } from "../x86/mod.ts";
+import type { Assembly, Bits, ListingRow } from "../asm/mod.ts";
+import { modes } from "../x86/mode.ts";
 import { applyDirective, findDirective, parseDirectives, type Settings } from "./directive.ts";
 import { GuestError } from "./error.ts";
 import { parseExpectation } from "./expectation.ts";
@@ -57,31 +57,6 @@ export interface LoadOptions {
   readBytes?: (path: string, from: string) => Uint8Array | undefined;
 }
 
-/**
- * Assembles a guest's source and reads its directives.
- *
- * @param source NASM source with `;!` directives.
- * @param name Its name for messages.
- * @throws {AssemblyError} When the source or a directive is wrong.
- *
- * @example A guest that proves that 6 × 7 is 42
- * ```ts
- * import { loadSource } from "@hlt/hlt";
- *
- * const program = loadSource(`
- *   ;! expect: ax = 42
- *   mov al, 6
- *   mov bl, 7
- *   mul bl
- *   hlt
- * `, "multiply.asm");
- * console.log(program.segments[0].bytes.length, program.settings.mode); // 7, "real"
- * ```
- */
-export function loadSource(source: string, name: string): Program {
-  return fromSource(source, { name });
-}
-
 /** What a file tells of itself, before its settings are known. */
 export interface Contents {
   readonly name: string;
@@ -97,14 +72,10 @@ export interface Contents {
   readonly bits?: Bits;
 }
 
-/** {@linkcode loadSource} with all options. */
-export function fromSource(source: string, options: LoadOptions): Program {
-  const { name, readText, readBytes } = options;
-  const { bytes, origin, bits, listing, symbols, warnings } = assemble(source, {
-    name,
-    ...(readText && { readText }),
-    ...(readBytes && { readBytes }),
-  });
+/** The program of an assembled source and its directives. */
+export function fromAssembly(source: string, assembly: Assembly, options: LoadOptions): Program {
+  const { name } = options;
+  const { bytes, origin, bits, listing, symbols, warnings } = assembly;
   return settle(parseDirectives(source, { name, symbols }), {
     name,
     format: "source",

@@ -1,4 +1,5 @@
-import { AssemblyError, parseInteger, unescapeString } from "../asm/mod.ts";
+import { AssemblyError } from "../asm/error.ts";
+import { parseInteger, unescapeString } from "../asm/lexer.ts";
 
 /** A piece of text and where it stands, so that an error can point at it. */
 export interface Located {

@@ -3,7 +3,8 @@ import { report } from "../../src/cli/report_error.ts";
 
 /** Runs `hello` with another guest, its source the first word, in place of the one for each mode. */
 const [source = "", ...args] = Deno.args;
-const guests = { real: source, protected: source, paged: source, long: source };
+const guest = () => Promise.resolve({ default: source });
+const guests = { real: guest, protected: guest, paged: guest, long: guest };
 try {
   Deno.exitCode = await helloWith(guests).run(args);
 } catch (error) {

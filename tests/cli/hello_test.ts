@@ -218,6 +218,12 @@ kvmTest("hello prints a guest's output as it is, each line behind a mark", async
   assertEquals(JSON.parse(json.stdout).output, "é\n\nno end");
 });
 
+kvmTest("hello runs a guest that is written with macros", async () => {
+  const source = ";! expect: ax = 42\n%define ANSWER 42\nmov ax, ANSWER\nhlt";
+  const { code, stdout } = await runProgram([source, "--quiet"], withGuest);
+  assertEquals([code, stdout], [0, "real       proved\n"]);
+});
+
 kvmTest("hello refuses a source that is wrong with exit code 2", async () => {
   const { code, stdout, stderr } = await runProgram([";! expect: xa = 1\nhlt"], withGuest);
   assertEquals([code, stdout], [2, ""]);

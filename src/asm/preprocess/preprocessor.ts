@@ -11,10 +11,11 @@ import { Lexer } from "../lexer.ts";
 import {
   type Diagnostic,
   type PreprocessedLine,
-  type PreprocessOptions,
   type PreprocessResult,
   probePrefix,
-} from "../preprocess.ts";
+  splitLines,
+} from "../lines.ts";
+import type { PreprocessOptions } from "../preprocess.ts";
 import { findDirective } from "./directives.ts";
 import { type Call, type Line, matchCall, type MultiMacro } from "./multi.ts";
 import { type Context, type Host, paste, SingleMacros, SUBSTITUTED } from "./single.ts";
@@ -799,12 +800,3 @@ for (
   inverses.set(code, inverse).set(inverse, code);
 }
 for (const code of ["cxz", "ecxz", "rcxz"]) inverses.set(code, "");
-
-/** The lines of a source, whichever way they end; Ctrl-Z and NUL end a line too, as in NASM. */
-export function splitLines(source: string): string[] {
-  // deno-lint-ignore no-control-regex
-  const lines = /[\r\x1A\0]/.test(source) ? source.split(/\r\n|[\n\r\x1A\0]/) : source.split("\n");
-  // A backslash before the last line's end joins an empty line to it.
-  if (lines.at(-1) === "" && !lines.at(-2)?.endsWith("\\")) lines.pop();
-  return lines;
-}
