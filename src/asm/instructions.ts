@@ -175,15 +175,16 @@ export function conditionNumber(name: string): number {
   return conditions.findIndex((names) => names.includes(name));
 }
 
-/** A mnemonic's rows as written, and its place in their family. */
-interface Source {
+/** A mnemonic's row as written, and its place in the family. */
+export interface Source {
   readonly row: string;
   readonly place: number;
 }
 
 const tables = [general, system, x87, simd];
-let indexed = 0;
-const index = new Map<string, Source[]>();
+let index: Map<string, Source[]> | undefined;
+/** Indexing all tables takes longer than so many searches, and most programs are short. */
+let searchesLeft = 100;
 const compiled = {
   16: new Map<string, Rows | undefined>(),
   32: new Map<string, Rows | undefined>(),
@@ -232,46 +233,56 @@ export function findRows(mnemonic: string, bits: Bits): Rows | undefined {
   return rows;
 }
 
-/** Tables are indexed when the ones before do not know a mnemonic: most sources need the first. */
+/** The rows of a mnemonic, or of the family that it is in by its condition code. */
 function findSources(mnemonic: string): Source[] | undefined {
-  for (;;) {
-    const found = index.get(mnemonic) ?? findConditional(mnemonic);
-    if (found || indexed === tables.length) return found;
-    indexTable(tables[indexed++]!);
-  }
-}
-
-function findConditional(mnemonic: string): Source[] | undefined {
+  const found = findNamed(mnemonic);
+  if (found) return found;
   for (const stem of ["j", "set", "cmov"]) {
     if (!mnemonic.startsWith(stem)) continue;
     const place = conditionNumber(mnemonic.slice(stem.length));
-    if (place >= 0) return index.get(`${stem}cc`)?.map(({ row }) => ({ row, place }));
+    if (place >= 0) return findNamed(`${stem}cc`)?.map(({ row }) => ({ row, place }));
   }
   return undefined;
 }
 
-function indexTable(table: string): void {
-  for (let start = 0; start < table.length;) {
-    let end = table.indexOf("\n", start);
-    if (end < 0) end = table.length;
-    const gap = table.indexOf("  ", start);
-    if (gap > start && gap < end) {
-      const row = table.slice(start, end);
-      let place = 0;
-      for (const name of table.slice(start, gap).split(" ")) {
-        const rows = index.get(name);
-        if (rows) rows.push({ row, place: place++ });
-        else index.set(name, [{ row, place: place++ }]);
-      }
+function findNamed(name: string): Source[] | undefined {
+  if (!index && searchesLeft-- > 0) return searchTables(name);
+  return (index ??= indexTables()).get(name);
+}
+
+/** The rows that have this name, found in the text of the tables. */
+export function searchTables(name: string): Source[] | undefined {
+  const found: Source[] = [];
+  for (const table of tables) {
+    for (let at = 0; (at = table.indexOf(`${name} `, at)) >= 0; at++) {
+      const start = table.lastIndexOf("\n", at) + 1;
+      const isName = at < table.indexOf("  ", start) && (at === start || table[at - 1] === " ");
+      if (!isName) continue;
+      const row = table.slice(start, table.indexOf("\n", at));
+      found.push({ row, place: table.slice(start, at).split(" ").length - 1 });
     }
-    start = end + 1;
   }
+  return found.length > 0 ? found : undefined;
+}
+
+/** The rows of every name. */
+function indexTables(): Map<string, Source[]> {
+  const index = new Map<string, Source[]>();
+  for (const row of tables.flatMap((table) => table.split("\n"))) {
+    const gap = row.indexOf("  ");
+    if (gap <= 0) continue;
+    for (const [place, name] of row.slice(0, gap).split(" ").entries()) {
+      const rows = index.get(name);
+      if (rows) rows.push({ row, place });
+      else index.set(name, [{ row, place }]);
+    }
+  }
+  return index;
 }
 
 /** Every mnemonic of the table with its rows as written: for tests that walk all of it. */
 export function* allRows(): Generator<{ mnemonic: string; row: string; place: number }> {
-  findSources("");
-  for (const [mnemonic, rows] of index) {
+  for (const [mnemonic, rows] of indexTables()) {
     if (mnemonic === "-") continue;
     for (const { row } of rows) {
       if (!mnemonic.endsWith("cc")) yield { mnemonic, ...rows.find((r) => r.row === row)! };
