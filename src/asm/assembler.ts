@@ -790,7 +790,7 @@ export class Assembler {
     const isWrong = !value.unknown &&
       (!isScalar(value) || value.number < 0n || value.number > mostBytes);
     if (isWrong) {
-      throw new AssemblyError("Space is reserved by a number that is not negative", {
+      throw new AssemblyError(`Space is reserved by a number from 0 to ${mostBytes}`, {
         line: item.line,
         span: count.span,
       });

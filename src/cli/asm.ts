@@ -35,14 +35,15 @@ Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
     const source = file === "-"
       ? await new Response(Deno.stdin.readable).text()
       : new TextDecoder().decode(read(file));
-    const folders = ["", ...parsed.lists.get("I")!.map((folder) => folder.replace(/\/?$/, "/"))];
+    const folders = parsed.lists.get("I")!.map((folder) => folder.replace(/\/?$/, "/"));
+    const find = finder(folders);
     const assembly = assemble(source, {
       name,
       bits: bitsOf(parsed),
       defines: definesOf(parsed),
-      readBytes: (path, from) => find(path, from, folders),
+      readBytes: find,
       readText(path, from) {
-        const bytes = find(path, from, folders);
+        const bytes = find(path, from);
         return bytes && new TextDecoder().decode(bytes);
       },
     });
@@ -74,7 +75,7 @@ function fileOf({ words }: Parsed): string {
 function bitsOf({ values }: Parsed): Bits {
   const bits = Number(values.get("bits") ?? 16);
   if (bits !== 16 && bits !== 32 && bits !== 64) {
-    throw new UsageError(`--bits takes 16, 32 or 64, not ${values.get("bits")}`);
+    throw new UsageError(`--bits takes 16, 32 or 64, not "${values.get("bits")}"`);
   }
   return bits;
 }
@@ -87,6 +88,7 @@ function definesOf({ lists }: Parsed): Record<string, string> {
 }
 
 function read(path: string): Uint8Array {
+  if (path === "") throw new UsageError("The name of the source is empty");
   try {
     return Deno.readFileSync(path);
   } catch (error) {
@@ -94,19 +96,29 @@ function read(path: string): Uint8Array {
   }
 }
 
-/** A file that the source names: as it is named, beside the file that names it, or in a folder of `-I`. */
-function find(path: string, from: string, folders: readonly string[]): Uint8Array | undefined {
-  const beside = from.slice(0, from.lastIndexOf("/") + 1);
-  const places = path.startsWith("/") ? [""] : [...new Set([folders[0]!, beside, ...folders])];
-  for (const folder of places) {
-    try {
-      return Deno.readFileSync(folder + path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
-      throw new UsageError(`Cannot read ${folder + path}: ${reasonOf(error)}`);
+/**
+ * Finds a file that a source names: as it is named, beside the file that names it, or in a folder of
+ * `-I`.
+ */
+function finder(folders: readonly string[]) {
+  /** Where the files were found, by the names that they have in sources. */
+  const found = new Map<string, string>();
+  return (path: string, from: string): Uint8Array | undefined => {
+    const source = found.get(from) ?? from;
+    const beside = source.slice(0, source.lastIndexOf("/") + 1);
+    const places = path.startsWith("/") ? [""] : [...new Set(["", beside, ...folders])];
+    for (const folder of places) {
+      try {
+        const bytes = Deno.readFileSync(folder + path);
+        found.set(path, folder + path);
+        return bytes;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) continue;
+        throw new UsageError(`Cannot read ${folder + path}: ${reasonOf(error)}`);
+      }
     }
-  }
-  return undefined;
+    return undefined;
+  };
 }
 
 function reasonOf(error: unknown): string {
@@ -115,6 +127,7 @@ function reasonOf(error: unknown): string {
     return "Deno was not given the permission. Run with --allow-read --allow-write: " +
       "deno run --allow-read --allow-write main.ts asm …";
   }
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -67,6 +67,6 @@ async function disassemble(program: Program, bits: 16 | 32 | 64): Promise<Line[]
 function bitsOf(program: Program, text?: string): 16 | 32 | 64 {
   if (text === undefined) return modes[program.settings.mode].bits;
   const bits = ([16, 32, 64] as const).find((bits) => `${bits}` === text);
-  if (bits === undefined) throw new UsageError(`--bits is one of 16, 32, 64, not "${text}"`);
+  if (bits === undefined) throw new UsageError(`--bits takes 16, 32 or 64, not "${text}"`);
   return bits;
 }

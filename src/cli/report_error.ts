@@ -35,7 +35,8 @@ function explain(error: unknown): { code: number; message: string; hint?: string
   }
   if (error instanceof UnknownNameError && error.known.length > 0) {
     const { message, written, known } = error;
-    return { code: exitCode.usage, message, hint: didYouMean(written, known) };
+    const hint = didYouMean(written, known);
+    return { code: exitCode.usage, message, ...(hint !== undefined && { hint }) };
   }
   if (error instanceof AssemblyError) {
     const message = error.errors.map(({ message }) => message).join("\n");

@@ -12,6 +12,7 @@ const GUEST = /\.(asm|s|nasm)$/i;
 export function findGuests(paths: readonly string[]): string[] {
   const found = new Set<string>();
   for (const path of paths) {
+    if (path === "") throw new UsageError("The name of a file or folder is empty");
     const clean = path.replace(/^(\.\/+)+(?=.)/, "").replace(/(?<=.)\/+$/, "");
     if (ask(clean, () => Deno.statSync(clean)).isDirectory) addFolder(clean, found);
     else found.add(clean);

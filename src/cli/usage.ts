@@ -1,19 +1,25 @@
 import { parseArgs, type ParseOptions } from "@std/cli/parse-args";
 import { closestString } from "@std/text/closest-string";
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
 /** The command line was wrong. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The error for a word that none of `known` is, with the nearest of them. */
+/** The error for a word that none of `known` is, with the nearest of them if one is near. */
 export function unknownWord(reason: string, word: string, known: readonly string[]): UsageError {
-  return new UsageError(`${reason}. ${didYouMean(word, known)}`);
+  const hint = didYouMean(word, known);
+  return new UsageError(hint === undefined ? reason : `${reason}. ${hint}`);
 }
 
-/** `Did you mean …?`, with the nearest of at least one known word. */
-export function didYouMean(word: string, known: readonly string[]): string {
-  return `Did you mean ${closestString(word, known)}?`;
+/** `Did you mean …?`, with the nearest of at least one known word; nothing where none is near. */
+export function didYouMean(word: string, known: readonly string[]): string | undefined {
+  const nearest = closestString(word, known);
+  const [one, other] = [word, nearest].map((text) => text.replace(/^-+/, "").toLowerCase());
+  const length = Math.max(one!.length, other!.length);
+  // EXA and EAX differ in two letters of three, which is near enough; ZZ and FS in all of them.
+  return levenshteinDistance(one!, other!) <= length * 0.7 ? `Did you mean ${nearest}?` : undefined;
 }
 
 /** The options a command takes, by name and without dashes. */
@@ -44,7 +50,7 @@ export interface Parsed {
  */
 export function parseOptions(args: string[], options: Options): Parsed {
   const { flags = [], values = [], lists = [] } = options;
-  const known = [...flags, ...values, ...lists, "help"].map((name) => `--${name}`);
+  const known = [...flags, ...values, ...lists, "help"].map(dashed);
   const parseOptions: ParseOptions = {
     boolean: flags,
     string: [...values, ...lists, "_"],
@@ -66,16 +72,24 @@ export function parseOptions(args: string[], options: Options): Parsed {
   for (const name of [...values, ...lists]) {
     const given = parsed[name] as string[];
     if (given.includes("")) {
-      throw new UsageError(`The option --${name} needs a value: --${name} VALUE`);
+      const option = dashed(name);
+      throw new UsageError(`The option ${option} needs a value: ${option} VALUE`);
     }
     if (lists.includes(name)) {
       result.lists.set(name, given);
       continue;
     }
-    if (given.length > 1) throw new UsageError(`The option --${name} is given more than once`);
+    if (given.length > 1) {
+      throw new UsageError(`The option ${dashed(name)} is given more than once`);
+    }
     if (given[0] !== undefined) result.values.set(name, given[0]);
   }
   return result;
+}
+
+/** An option as it is written: one dash before a letter, two before a word. */
+function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
 function refuseFlagValues(args: string[], flags: readonly string[]): void {

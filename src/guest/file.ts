@@ -20,12 +20,19 @@ export function readGuest(
 ): Program {
   const isInput = path === "-";
   const bytes = isInput ? readInput() : readFile(path, path);
+  /** Where the included files lie, by the names they are included by. */
+  const paths = new Map<string, string>();
+  const included = (file: string, from: string) => {
+    const found = beside(paths.get(from) ?? from, file);
+    paths.set(file, found);
+    return readIncluded(found, path);
+  };
   return loadGuest(bytes, {
     ...options,
     name: isInput ? "<stdin>" : path,
-    readBytes: (file, from) => readIncluded(beside(from, file), path),
+    readBytes: included,
     readText(file, from) {
-      const bytes = readIncluded(beside(from, file), path);
+      const bytes = included(file, from);
       return bytes && new TextDecoder().decode(bytes);
     },
   });
@@ -52,6 +59,7 @@ function readIncluded(path: string, guest: string): Uint8Array | undefined {
 function readFile(path: string, guest: string): Uint8Array {
   const refused = (reason: string, cause?: unknown) =>
     new GuestError(guest, `Cannot read ${path === guest ? "it" : path}: ${reason}`, { cause });
+  if (path === "") throw new GuestError('""', "The name of a guest's file is empty");
   try {
     const { isFile, isDirectory, isFifo, size } = Deno.statSync(path);
     if (isDirectory) throw refused("it is a directory, and a guest is one file");

@@ -38,6 +38,20 @@ asmTest("asm writes the binary to -o, with -D and -I as told", async ({ folder, 
   assertEquals([...await Deno.readFile(out)], [0xB8, 0x34, 0x12, 0, 1]);
 });
 
+asmTest(
+  "asm and disasm find what a file in another folder includes beside it",
+  async ({ folder }) => {
+    await Deno.mkdir(`${folder}/deep`);
+    await Deno.writeTextFile(`${folder}/outer.asm`, '%include "deep/middle.inc"\n');
+    await Deno.writeTextFile(`${folder}/deep/middle.inc`, '%include "inner.inc"\n');
+    await Deno.writeTextFile(`${folder}/deep/inner.inc`, "hlt\n");
+    const path = `${folder}/outer.asm`;
+    assertEquals((await runProgram(["asm", path, "--hex"], { permissions })).stdout, "f4\n");
+    const disassembled = await runProgram(["disasm", path], { permissions });
+    assertStringIncludes(disassembled.stdout, "hlt");
+  },
+);
+
 asmTest("asm prints a listing, hexadecimal, or JSON", async ({ folder, source }) => {
   const options = ["-D", "VALUE=5", "-I", `${folder}/more`, "--bits", "32"];
   const asm = (option: string) => runProgram(["asm", source, option, ...options], { permissions });

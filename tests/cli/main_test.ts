@@ -70,7 +70,7 @@ testUnless(
     ) {
       const { code, stdout, stderr } = await runProgram(args);
       assertEquals([code, stdout], [2, ""], args.join(" "));
-      assertMatch(stderr, /^There is no .*\. Did you mean .*\?\nTry --help\n$/s);
+      assertMatch(stderr, /^There is no [^]*\nTry --help\n$/);
     }
   },
 );

@@ -120,5 +120,5 @@ Deno.test("disasm --bits and --json", async () => {
   assertEquals(JSON.parse(stdout), [{ address: 0, bytes: "4889c3", text: "mov rbx, rax" }]);
   const { code, stderr } = await withGuest(["disasm", "--bits", "8"], "nop");
   assertEquals(code, 2);
-  assertStringIncludes(stderr, "--bits is one of 16, 32, 64");
+  assertStringIncludes(stderr, "--bits takes 16, 32 or 64");
 });
