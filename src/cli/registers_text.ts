@@ -1,5 +1,6 @@
 import type { Segment } from "../kvm/mod.ts";
 import { bitNames } from "../x86/bits.ts";
+import { EFER } from "../x86/control.ts";
 import type { RegisterFile } from "../x86/mod.ts";
 import type { Style } from "./output.ts";
 
@@ -8,7 +9,6 @@ const general = [
   ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"],
 ] as const;
 const segments = ["cs", "ds", "es", "fs", "gs", "ss"] as const;
-const EFER_LMA = 1n << 10n;
 
 type GeneralRegister = keyof RegisterFile["regs"];
 
@@ -24,7 +24,7 @@ export function registersText(
 ): string {
   const { before, style } = options;
   const { regs, sregs } = file;
-  const isLong = (sregs.efer & EFER_LMA) !== 0n;
+  const isLong = (sregs.efer & EFER.LMA) !== 0n;
   const isWide = isLong || general.some((name) => regs[name as GeneralRegister] >> 32n !== 0n);
   const digits = isWide ? 16 : 8;
   const mark = (text: string, value: unknown, old: unknown) =>

@@ -2,6 +2,7 @@ import type { ListingRow } from "../asm/mod.ts";
 import type { Program } from "../guest/mod.ts";
 import { uapi } from "../kvm/mod.ts";
 import type { RegisterFile } from "../x86/mod.ts";
+import { EFER } from "../x86/control.ts";
 import { walkPages } from "../x86/page_walk.ts";
 import type { Machine } from "./machine.ts";
 
@@ -52,8 +53,7 @@ export class View {
   /** The width of code and addresses: what CS says. */
   get bits(): 16 | 32 | 64 {
     const { cs, efer } = this.registers.sregs;
-    const EFER_LMA = 1n << 10n;
-    return (efer & EFER_LMA) !== 0n && cs.l === 1 ? 64 : cs.db === 1 ? 32 : 16;
+    return (efer & EFER.LMA) !== 0n && cs.l === 1 ? 64 : cs.db === 1 ? 32 : 16;
   }
 
   /** RIP; where the CPU waits in a HLT, which it has passed then, that of the HLT. */

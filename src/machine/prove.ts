@@ -1,5 +1,6 @@
 import type { Ending, Outcome, Program, Verdict } from "../guest/mod.ts";
 import type { IoExit, MmioExit } from "../kvm/mod.ts";
+import { CR0, EFER } from "../x86/control.ts";
 import type { RegisterFile } from "../x86/mod.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { type Support, tryMode } from "./host.ts";
@@ -134,19 +135,16 @@ function supports(machine: Machine, program: Program): Support {
     : started;
 }
 
-const CR0_PG = 1n << 31n;
-const EFER_LME = 1n << 8n;
-
 /** Whether 32-bit paging is on, or the instruction at RIP was to switch it on. */
 function wants32BitPaging(machine: Machine): boolean {
   const { regs, sregs } = machine.registers();
-  if ((sregs.efer & EFER_LME) !== 0n) return false;
-  if ((sregs.cr0 & CR0_PG) !== 0n) return true;
+  if ((sregs.efer & EFER.LME) !== 0n) return false;
+  if ((sregs.cr0 & CR0.PG) !== 0n) return true;
   // MOV CR0, r32: 0F 22, and C0 with the register's number (Intel SDM vol. 2B).
   const [first, second, modrm] = machine.read(Number(sregs.cs.base + regs.rip), 3) ?? [];
   if (first !== 0x0f || second !== 0x22 || modrm === undefined || (modrm & 0xf8) !== 0xc0) {
     return false;
   }
   const source = (["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] as const)[modrm & 7]!;
-  return (regs[source] & CR0_PG) !== 0n;
+  return (regs[source] & CR0.PG) !== 0n;
 }

@@ -1,43 +1,17 @@
+import { CR0, CR4, EFER } from "./control.ts";
 import { flags } from "./register.ts";
 
 /** A register whose bits have names. */
 export type BitRegister = "rflags" | "cr0" | "cr4" | "efer";
 
-/** The bits' numbers, by name (Intel SDM vol. 1 §3.4.3, vol. 3A §2.5 and §2.2.1; AMD APM vol. 2 §3.1). */
-const names: Readonly<Record<BitRegister, Readonly<Record<string, number>>>> = {
+/** The bits by name; those of RFLAGS are in Intel SDM vol. 1 §3.4.3. */
+const registers: Readonly<Record<BitRegister, Readonly<Record<string, bigint>>>> = {
   rflags: Object.fromEntries(
-    Object.entries(flags).map(([name, bit]) => [name.toUpperCase(), bit]),
+    Object.entries(flags).map(([name, bit]) => [name.toUpperCase(), 1n << BigInt(bit)]),
   ),
-  cr0: { PE: 0, MP: 1, EM: 2, TS: 3, ET: 4, NE: 5, WP: 16, AM: 18, NW: 29, CD: 30, PG: 31 },
-  cr4: {
-    VME: 0,
-    PVI: 1,
-    TSD: 2,
-    DE: 3,
-    PSE: 4,
-    PAE: 5,
-    MCE: 6,
-    PGE: 7,
-    PCE: 8,
-    OSFXSR: 9,
-    OSXMMEXCPT: 10,
-    UMIP: 11,
-    LA57: 12,
-    VMXE: 13,
-    SMXE: 14,
-    FSGSBASE: 16,
-    PCIDE: 17,
-    OSXSAVE: 18,
-    KL: 19,
-    SMEP: 20,
-    SMAP: 21,
-    PKE: 22,
-    CET: 23,
-    PKS: 24,
-    UINTR: 25,
-    LAM_SUP: 28,
-  },
-  efer: { SCE: 0, LME: 8, LMA: 10, NXE: 11, SVME: 12, LMSLE: 13, FFXSR: 14, TCE: 15 },
+  cr0: CR0,
+  cr4: CR4,
+  efer: EFER,
 };
 
 /**
@@ -45,13 +19,14 @@ const names: Readonly<Record<BitRegister, Readonly<Record<string, number>>>> = {
  * a number. A bit without a name is given by its number: `bit 63`.
  */
 export function bitNames(register: BitRegister, value: bigint): string[] {
-  const byBit = new Map(Object.entries(names[register]).map(([name, bit]) => [bit, name]));
+  const names = new Map(Object.entries(registers[register]).map(([name, bit]) => [bit, name]));
   const found: string[] = [];
   for (let bit = 0; bit < 64; bit++) {
-    if ((value & (1n << BigInt(bit))) === 0n) continue;
+    const mask = 1n << BigInt(bit);
+    if ((value & mask) === 0n) continue;
     // Bit 1 is always set and says nothing; bits 12 and 13 are the I/O privilege level.
     if (register === "rflags" && [1, 12, 13].includes(bit)) continue;
-    found.push(byBit.get(bit) ?? `bit ${bit}`);
+    found.push(names.get(mask) ?? `bit ${bit}`);
   }
   const iopl = (value >> 12n) & 3n;
   if (register === "rflags" && iopl !== 0n) found.push(`IOPL=${iopl}`);

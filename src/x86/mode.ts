@@ -1,4 +1,5 @@
 import type { Segment, Vcpu, Vm } from "../kvm/mod.ts";
+import { CR0, CR4, EFER } from "./control.ts";
 import { identityMap } from "./paging.ts";
 
 /** A CPU mode a guest can be started in. */
@@ -50,18 +51,6 @@ export const modes: Readonly<Record<Mode, ModeProperties>> = {
     maxStack: 0x80_0000_0000,
   },
 };
-
-// CR0 (Intel SDM vol. 3A §2.5).
-const CR0_PE = 1n << 0n;
-const CR0_ET = 1n << 4n;
-const CR0_NE = 1n << 5n;
-const CR0_PG = 1n << 31n;
-// CR4 (Intel SDM vol. 3A §2.5).
-const CR4_PSE = 1n << 4n;
-const CR4_PAE = 1n << 5n;
-// IA32_EFER (Intel SDM vol. 3A §2.2.1).
-const EFER_LME = 1n << 8n;
-const EFER_LMA = 1n << 10n;
 
 /** RFLAGS with every flag clear: bit 1 is always set (Intel SDM vol. 1 §3.4.3). */
 const RFLAGS_CLEAR = 1n << 1n;
@@ -120,12 +109,12 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
     gs: data,
     ss: data,
     gdt: { base: 0n, limit: 0 },
-    // In real mode 256 interrupt vectors of 4 bytes lie at address 0 (Intel SDM vol. 3A §20.1.4).
+    // In real mode 256 interrupt vectors of 4 bytes lie at address 0 (Intel SDM vol. 3B §21.1.4).
     idt: { base: 0n, limit: mode === "real" ? 0x3ff : 0 },
-    cr0: CR0_ET | (mode === "real" ? 0n : CR0_PE | CR0_NE) | (paging === "none" ? 0n : CR0_PG),
+    cr0: CR0.ET | (mode === "real" ? 0n : CR0.PE | CR0.NE) | (paging === "none" ? 0n : CR0.PG),
     cr3: paging === "none" ? 0n : BigInt(PAGE_TABLES_ADDRESS),
-    cr4: paging === "32-bit" ? CR4_PSE : paging === "4-level" ? CR4_PAE : 0n,
-    efer: paging === "4-level" ? EFER_LME | EFER_LMA : 0n,
+    cr4: paging === "32-bit" ? CR4.PSE : paging === "4-level" ? CR4.PAE : 0n,
+    efer: paging === "4-level" ? EFER.LME | EFER.LMA : 0n,
   });
   vcpu.setRegs({
     rax: 0n,
@@ -161,7 +150,7 @@ interface StartSegments {
   ip: number;
 }
 
-/** In real mode a segment's base is its selector times 16 (Intel SDM vol. 3A §20.1.1). */
+/** In real mode a segment's base is its selector times 16 (Intel SDM vol. 3B §21.1.1). */
 function realModeSegments(entry: number): StartSegments {
   const selector = entry < 0x1_0000 ? 0 : entry >> 4;
   const segment = {

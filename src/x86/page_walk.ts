@@ -1,4 +1,5 @@
 import type { Sregs } from "../kvm/mod.ts";
+import { CR0, CR4, EFER } from "./control.ts";
 
 /** One step of a page walk: an entry of one table. */
 export interface PageWalkStep {
@@ -32,12 +33,6 @@ export interface PageWalk {
 
 /** Reads guest-physical memory; nothing where there is none. */
 export type ReadPhysical = (address: number, length: number) => Uint8Array | undefined;
-
-const CR0_PG = 1n << 31n;
-const CR4_PSE = 1n << 4n;
-const CR4_PAE = 1n << 5n;
-const CR4_LA57 = 1n << 12n;
-const EFER_LMA = 1n << 10n;
 
 // Intel SDM vol. 3A §4.3 to §4.5.
 const PRESENT = 1n << 0n;
@@ -81,17 +76,17 @@ const fourLevels: readonly Level[] = [
 ];
 
 function pagingOf({ cr0, cr4, efer }: Sregs): Paging | undefined {
-  if ((cr0 & CR0_PG) === 0n) return undefined;
-  if ((efer & EFER_LMA) !== 0n) {
-    if ((cr4 & CR4_LA57) === 0n) return { name: "4-level", entrySize: 8, levels: fourLevels };
+  if ((cr0 & CR0.PG) === 0n) return undefined;
+  if ((efer & EFER.LMA) !== 0n) {
+    if ((cr4 & CR4.LA57) === 0n) return { name: "4-level", entrySize: 8, levels: fourLevels };
     const top: Level = { table: "PML5", shift: 48n, width: 9n, maps: "never" };
     return { name: "5-level", entrySize: 8, levels: [top, ...fourLevels] };
   }
-  if ((cr4 & CR4_PAE) !== 0n) {
+  if ((cr4 & CR4.PAE) !== 0n) {
     const pdpt: Level = { table: "PDPT", shift: 30n, width: 2n, maps: "never" };
     return { name: "PAE", entrySize: 8, levels: [pdpt, ...fourLevels.slice(2)] };
   }
-  const maps = (cr4 & CR4_PSE) === 0n ? "never" : "large";
+  const maps = (cr4 & CR4.PSE) === 0n ? "never" : "large";
   return {
     name: "32-bit",
     entrySize: 4,

@@ -42,7 +42,7 @@ export function guestOf(
   }
 }
 
-/** Points the real-mode interrupt vector at an address below 64 KiB (Intel SDM vol. 3C §21.1.4). */
+/** Points the real-mode interrupt vector at an address below 64 KiB (Intel SDM vol. 3B §21.1.4). */
 export function setVector(ram: Uint8Array, vector: number, address: number): void {
   ram.set([address & 0xff, address >> 8, 0, 0], 4 * vector);
 }
