@@ -29,7 +29,7 @@ COMMAND alone is a line for the shell; with arguments it is run as it stands.
 Without COMMAND, every test that uses /dev/kvm is run.
 
 Options:
-  --limit SECONDS  stop the command after this time (600)
+  --limit SECONDS  stop the command after this time (900)
   --prepare        download the kernel and build the image, but start nothing
   --help           show this
 
@@ -58,7 +58,7 @@ async function lab(args: string[]): Promise<number> {
   const options = parseArgs(args, {
     boolean: ["help", "prepare"],
     string: ["limit", "_"],
-    default: { limit: "600" },
+    default: { limit: "900" },
     stopEarly: true,
     unknown: (word, option) => {
       if (option !== undefined) unknown ??= word;
@@ -170,7 +170,7 @@ function testCommand(): string[] {
       .filter(({ name }) => KVM_PARTS.includes(name))
       .map(({ name }) => `${above}/${name}`)
   );
-  return ["deno", "test", "--no-check", "--allow-all", "--doc", ...folders];
+  return ["deno", "test", "--no-check", "--allow-all", "--parallel", "--doc", ...folders];
 }
 
 /** A word as the shell must read it. */
