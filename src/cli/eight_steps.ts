@@ -1,16 +1,10 @@
 import type { Outcome, Program, Verdict } from "../guest/mod.ts";
 import { Kvm } from "../kvm/kvm.ts";
 import type { Exit } from "../kvm/mod.ts";
-import { modes, startIn } from "../x86/mode.ts";
+import { modes, startIn, TSS_ADDRESS } from "../x86/mode.ts";
 
 /** The port of the debug console that Bochs and QEMU have too. */
 const DEBUG_CONSOLE = 0xe9;
-
-/**
- * Where KVM on Intel may put three pages of its own, to run real mode on CPUs that cannot: below the
- * 4 GiB boundary, where no RAM is (api.rst 4.36).
- */
-const TSS_ADDRESS = 0xfffb_d000;
 
 /** Who is told about the steps as they happen. */
 export interface Observer {

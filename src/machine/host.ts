@@ -13,7 +13,7 @@ import {
   KvmError,
   type Vcpu,
 } from "../kvm/mod.ts";
-import { type Mode, modes } from "../x86/mod.ts";
+import { IDENTITY_MAP_ADDRESS, type Mode, modes, TSS_ADDRESS } from "../x86/mod.ts";
 import { Machine } from "./machine.ts";
 import { Tick } from "./tick.ts";
 
@@ -172,9 +172,8 @@ export function tryGuest(
 ): Support {
   using kvm = Kvm.open();
   using vm = kvm.createVm();
-  // Where older Intel CPUs run real mode; nothing to the others.
-  vm.setIdentityMapAddress(0xfffb_c000);
-  vm.setTssAddress(0xfffb_d000);
+  vm.setIdentityMapAddress(IDENTITY_MAP_ADDRESS);
+  vm.setTssAddress(TSS_ADDRESS);
   const { bytes } = vm.addMemory({ size: 0x6000 });
   const vcpu = vm.createVcpu();
   vcpu.setCpuid(kvm.supportedCpuid());

@@ -16,7 +16,14 @@ import {
   type Vcpu,
   type Vm,
 } from "../kvm/mod.ts";
-import { type Mode, PAGE_TABLES_ADDRESS, type RegisterFile, startIn } from "../x86/mod.ts";
+import {
+  IDENTITY_MAP_ADDRESS,
+  type Mode,
+  PAGE_TABLES_ADDRESS,
+  type RegisterFile,
+  startIn,
+  TSS_ADDRESS,
+} from "../x86/mod.ts";
 import { Bus } from "./bus.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { attachConsole, OUTPUT_PORTS } from "./console.ts";
@@ -30,10 +37,6 @@ export const STATUS_PORT = 0xf4;
  * a VM with a gathering zone takes 14 ms longer to close, as long as these exits.
  */
 const MANY_EXITS = 1024;
-
-/** Where KVM on Intel may put pages of its own, below 4 GiB where no RAM is (api.rst 4.36, 4.40). */
-const TSS_ADDRESS = 0xfeff_d000;
-const IDENTITY_MAP_ADDRESS = 0xfeff_c000;
 
 /**
  * RAM ends here and goes on at 4 GiB: between lie the page tables of the paged modes, the interrupt

@@ -13,12 +13,14 @@ export {
   physicalAddressBits,
 } from "./cpuid.ts";
 export {
+  IDENTITY_MAP_ADDRESS,
   type Mode,
   type ModeProperties,
   modes,
   PAGE_TABLES_ADDRESS,
   startIn,
   type StartOptions,
+  TSS_ADDRESS,
 } from "./mode.ts";
 export { identityMap } from "./paging.ts";
 export {

@@ -65,6 +65,14 @@ const DATA_READ_WRITE = 0b0011;
  */
 export const PAGE_TABLES_ADDRESS = 0xfd00_0000;
 
+/**
+ * Where KVM on Intel may put three pages of its own, to run real mode on CPUs that cannot, and one
+ * more for an identity map: in the same range, where no RAM is (api.rst 4.36 and 4.40).
+ */
+export const TSS_ADDRESS = 0xfeff_d000;
+/** {@linkcode TSS_ADDRESS} */
+export const IDENTITY_MAP_ADDRESS = 0xfeff_c000;
+
 /** Where a guest starts. */
 export interface StartOptions {
   /**

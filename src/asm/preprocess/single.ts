@@ -297,7 +297,7 @@ export class SingleMacros {
     const matching = candidates.filter((each) =>
       answers(each, name) && !(each.isAlias && !this.followsAliases)
     );
-    let macro = matching[0];
+    let macro: SingleMacro | undefined = matching[0];
     let values: Token[][] = [];
     let base = stack.length - 1;
     if (macro && macro.parameters.length > 0) {
