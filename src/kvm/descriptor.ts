@@ -3,7 +3,7 @@ import type { Ioctl } from "./ioctl.ts";
 import type { Libc } from "./libc.ts";
 
 /** A file descriptor of KVM's that is closed once. */
-export class Descriptor implements Disposable {
+export class Descriptor {
   readonly libc: Libc;
   readonly #what: string;
   #fd: number;
@@ -49,9 +49,5 @@ export class Descriptor implements Disposable {
     if (this.#fd < 0) return;
     this.libc.close(this.#fd);
     this.#fd = -1;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

@@ -2,6 +2,7 @@ import type { IoExit, MmioExit } from "../kvm/mod.ts";
 import type { Disassembler } from "../x86/mod.ts";
 import { instructionsBefore, LONGEST_INSTRUCTION } from "./code.ts";
 import type { View } from "./place.ts";
+import { repeatedOpcode } from "./repeat.ts";
 
 /**
  * The instruction that did an access: its RIP, the same on every host. At the exit itself RIP is at
@@ -39,22 +40,11 @@ const STRING_OUTPUT: readonly number[] = [0x6e, 0x6f];
 /** MOVS, STOS and INS, which store at ES:RDI. */
 const STRING_STORE: readonly number[] = [0xa4, 0xa5, 0xaa, 0xab, 0x6c, 0x6d];
 
-const REPEAT: readonly number[] = [0xf2, 0xf3];
-/** Operand and address size, segments, LOCK (Intel SDM vol. 2A §2.1.1). */
-const PREFIXES: readonly number[] = [0x66, 0x67, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0xf0];
-
 /** Whether RIP is at a repeated string instruction, where it stays until the last repetition. */
 function isRepeated(view: View, opcodes: readonly number[]): boolean {
-  const bytes = view.read(view.toLinear(view.registers.regs.rip), LONGEST_INSTRUCTION);
-  let at = 0;
-  let repeats = false;
-  for (; at < bytes.length; at++) {
-    const byte = bytes[at]!;
-    const isRex = view.bits === 64 && byte >= 0x40 && byte <= 0x4f;
-    if (REPEAT.includes(byte)) repeats = true;
-    else if (!PREFIXES.includes(byte) && !isRex) break;
-  }
-  return repeats && at < bytes.length && opcodes.includes(bytes[at]!);
+  const code = view.read(view.toLinear(view.registers.regs.rip), LONGEST_INSTRUCTION);
+  const opcode = repeatedOpcode(code, view.bits);
+  return opcode !== undefined && opcodes.includes(opcode);
 }
 
 /** Whether ES:RDI is at the address, or one element further. */

@@ -15,14 +15,9 @@ export class ByteBuffer {
     this.#length = end;
   }
 
-  /** A copy of all of them. */
-  bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
-  }
-
   /** All of them; none are left. */
   take(): Uint8Array<ArrayBuffer> {
-    const bytes = this.bytes();
+    const bytes = this.#bytes.slice(0, this.#length);
     this.#length = 0;
     return bytes;
   }

@@ -1,6 +1,7 @@
 import { formatEnding } from "../guest/mod.ts";
 import { type Exit, hostBackend, uapi } from "../kvm/mod.ts";
 import { describeErrorCode, describeException } from "../x86/bits.ts";
+import { CR0 } from "../x86/control.ts";
 import { type PageWalk, walkPages } from "../x86/page_walk.ts";
 import { type Disassembler, loadDisassembler, type RegisterFile } from "../x86/mod.ts";
 import { accessPlace } from "./access.ts";
@@ -115,7 +116,7 @@ export function describeStop(stop: Stop): string {
   }
 }
 
-/** The state after a reset (Intel SDM vol. 3A table 9-1), to which KVM sets an AMD vCPU. */
+/** The state after a reset (Intel SDM vol. 3A table 10-1), to which KVM sets an AMD vCPU. */
 function isReset({ registers: { regs, sregs } }: View): boolean {
   return regs.rip === 0xfff0n && sregs.cs.selector === 0xf000 && sregs.cs.base === 0xffff_0000n;
 }
@@ -168,7 +169,7 @@ function causesOf(state: State): string[] {
   const { stop, registersLost } = state;
   if (registersLost) {
     return [
-      "On AMD KVM resets the CPU after a shutdown: where it was, and what its registers held, is " +
+      "On AMD, KVM resets the CPU after a shutdown: where it was and what its registers held is " +
       "lost. On Intel it is not",
       ...withoutTables(state),
     ];
@@ -218,13 +219,13 @@ const devices: readonly {
   { kind: "io", first: 0x20, last: 0x21, what: "the interrupt controller: ;! irqchip: yes" },
   { kind: "io", first: 0xa0, last: 0xa1, what: "the interrupt controller: ;! irqchip: yes" },
   { kind: "io", first: 0x40, last: 0x43, what: "the timer: ;! irqchip: yes" },
-  { kind: "io", first: 0x60, last: 0x64, what: "the keyboard controller, which hlt has not" },
-  { kind: "io", first: 0x70, last: 0x71, what: "the clock (CMOS), which hlt has not" },
+  { kind: "io", first: 0x60, last: 0x64, what: "the keyboard controller, which hlt does not have" },
+  { kind: "io", first: 0x70, last: 0x71, what: "the clock (CMOS), which hlt does not have" },
   { kind: "io", first: 0x80, last: 0x80, what: "the POST code, which nobody reads here" },
   { kind: "io", first: 0x92, last: 0x92, what: "the A20 gate: here A20 always is on" },
-  { kind: "io", first: 0x1f0, last: 0x1f7, what: "the disk, which hlt has not" },
-  { kind: "io", first: 0x3c0, last: 0x3df, what: "the VGA card, which hlt has not" },
-  { kind: "io", first: 0xcf8, last: 0xcff, what: "the PCI bus, which hlt has not" },
+  { kind: "io", first: 0x1f0, last: 0x1f7, what: "the disk, which hlt does not have" },
+  { kind: "io", first: 0x3c0, last: 0x3df, what: "the VGA card, which hlt does not have" },
+  { kind: "io", first: 0xcf8, last: 0xcff, what: "the PCI bus, which hlt does not have" },
   { kind: "mmio", first: 0xfec0_0000, last: 0xfec0_0fff, what: "the IOAPIC: ;! irqchip: yes" },
   { kind: "mmio", first: 0xfee0_0000, last: 0xfee0_0fff, what: "the local APIC: ;! irqchip: yes" },
 ];
@@ -281,7 +282,7 @@ function divisionCauses({ code }: State): string[] {
 /** A guest starts without descriptor tables: an exception it does not expect ends it. */
 function withoutTables({ view, registersLost }: State): string[] {
   const { idt, gdt, cr0 } = view.registers.sregs;
-  const isReal = (cr0 & 1n) === 0n;
+  const isReal = (cr0 & CR0.PE) === 0n;
   if (registersLost) {
     return [
       "A guest that takes an exception before it has an IDT (lidt), or whose handler takes another, " +

@@ -1,7 +1,10 @@
 import { type GuestMemory, PAGE_SIZE, type Vcpu } from "../kvm/mod.ts";
 import { kvmRegs, kvmSegment, kvmSregs } from "../kvm/uapi.ts";
+import * as control from "../x86/control.ts";
 import { flags } from "../x86/mod.ts";
+import { LONGEST_INSTRUCTION } from "./code.ts";
 import type { Machine, RunOptions, Stop } from "./machine.ts";
+import { repeatedOpcode } from "./repeat.ts";
 
 /** A register or flag that an instruction changed. */
 export interface RegisterChange {
@@ -49,9 +52,6 @@ export interface TraceOptions extends Omit<RunOptions, "step"> {
   memory?: boolean;
 }
 
-/** The longest instruction, in bytes (Intel SDM vol. 2A §2.3.11). */
-const LONGEST_INSTRUCTION = 15;
-
 const HLT = 0xf4;
 
 /**
@@ -89,7 +89,9 @@ export async function trace(machine: Machine, options: TraceOptions): Promise<St
   const step = (): Stop | undefined => {
     const { code, address, bits } = instruction;
     // Some hosts step over a repeated string instruction at once, others at every repetition.
-    if (isRepeated(code, bits) && look(machine, registers).address === address) return undefined;
+    if (repeatedOpcode(code, bits) !== undefined) {
+      if (look(machine, registers).address === address) return undefined;
+    }
     const isOver = report();
     // Where KVM emulates the guest, the step over HLT is one like any other.
     isReported = code[0] === HLT && instruction.address === address + 1 && !waitsInKvm;
@@ -111,26 +113,6 @@ function look(machine: Machine, registers: RegisterWatch) {
   return { address: Number(linear), cs, rip, bits, code: code ?? new Uint8Array(0) };
 }
 
-/** Prefixes that may stand before a string instruction besides REP (Intel SDM vol. 2A §2.1.1). */
-const OTHER_PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67]);
-const REP_PREFIXES = new Set([0xf2, 0xf3]);
-
-/** Whether the instruction is a string instruction with a REP prefix. */
-function isRepeated(code: Uint8Array, bits: 16 | 32 | 64): boolean {
-  let hasRep = false;
-  for (const byte of code) {
-    const isRex = bits === 64 && (byte & 0xf0) === 0x40;
-    if (REP_PREFIXES.has(byte)) hasRep = true;
-    else if (!OTHER_PREFIXES.has(byte) && !isRex) {
-      // INS, OUTS; MOVS, CMPS; STOS, LODS, SCAS.
-      const isString = (byte & 0xfc) === 0x6c || (byte & 0xfc) === 0xa4 ||
-        (0xaa <= byte && byte <= 0xaf);
-      return hasRep && isString;
-    }
-  }
-  return false;
-}
-
 const generalNames = {
   16: ["ax", "bx", "cx", "dx", "si", "di", "sp", "bp"],
   32: ["eax", "ebx", "ecx", "edx", "esi", "edi", "esp", "ebp"],
@@ -148,9 +130,9 @@ const CS_L = kvmSregs.offsetOf("cs") + kvmSegment.offsetOf("l");
 const CR0 = kvmSregs.offsetOf("cr0");
 const EFER = kvmSregs.offsetOf("efer");
 
-/** CR0.PG and IA32_EFER.LMA (Intel SDM vol. 3A §2.5 and §2.2.1), in the low 32 bits. */
-const CR0_PG = 1 << 31;
-const EFER_LMA = 1 << 10;
+// Both bits are in the low 32.
+const CR0_PG = Number(control.CR0.PG);
+const EFER_LMA = Number(control.EFER.LMA);
 
 /** TF is the stepping's own, and RF the CPU's (Intel SDM vol. 1 §3.4.3). */
 const shownFlags = Object.entries(flags).filter(([name]) => name !== "tf" && name !== "rf");
