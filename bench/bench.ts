@@ -9,6 +9,7 @@ import { parseOptions, refuseWords, UsageError } from "../src/cli/usage.ts";
 import { hostBackend } from "../src/kvm/mod.ts";
 import { type Line, measure, type Result } from "./line.ts";
 import { assembler } from "./lines/assembler.ts";
+import { machine } from "./lines/machine.ts";
 import { start } from "./lines/start.ts";
 import { test } from "./lines/test.ts";
 import { vm } from "./lines/vm.ts";
@@ -25,7 +26,7 @@ Options:
   --json FILE    where the results go besides, bench/out/bench.json unless said otherwise
   --help         this`;
 
-const lines: Line[] = [...start, ...vm, ...test, ...assembler];
+const lines: Line[] = [...start, ...vm, ...machine, ...test, ...assembler];
 
 /** Measures the lines that `args` choose; gives the exit code. */
 async function bench(args: string[]): Promise<number> {

@@ -567,12 +567,6 @@ export class Vcpu implements Disposable {
         `Cannot set ${hardwareBreakpoints.length} hardware breakpoints: the CPU has four`,
       );
     }
-    const debugreg = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
-    for (const [i, address] of hardwareBreakpoints.entries()) {
-      debugreg[i] = address;
-      // DR7.Gi, with R/Wi and LENi zero: at execution (Intel SDM vol. 3B §18.2.4).
-      debugreg[7]! |= 2n << BigInt(2 * i);
-    }
     const control = (options.singleStep ? uapi.KVM_GUESTDBG_SINGLESTEP : 0) |
       (options.softwareBreakpoints ? uapi.KVM_GUESTDBG_USE_SW_BP : 0) |
       (hardwareBreakpoints.length > 0 ? uapi.KVM_GUESTDBG_USE_HW_BP : 0) |
@@ -581,7 +575,8 @@ export class Vcpu implements Disposable {
       ioctls.KVM_SET_GUEST_DEBUG,
       kvmGuestDebug.encode({
         control: control === 0 ? 0 : control | uapi.KVM_GUESTDBG_ENABLE,
-        arch: { debugreg },
+        ...(hardwareBreakpoints.length > 0 &&
+          { arch: { debugreg: debugregs(hardwareBreakpoints) } }),
       }),
     );
   }
@@ -853,6 +848,17 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   const wordsB = new Uint32Array(b.buffer, b.byteOffset, b.length / 4);
   for (let i = 0; i < wordsA.length; i++) if (wordsA[i] !== wordsB[i]) return false;
   return true;
+}
+
+/** DR0 to DR7 that stop at the execution of up to four addresses. */
+function debugregs(addresses: readonly bigint[]): bigint[] {
+  const debugreg = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+  for (const [i, address] of addresses.entries()) {
+    debugreg[i] = address;
+    // DR7.Gi, with R/Wi and LENi zero: at execution (Intel SDM vol. 3B §18.2.4).
+    debugreg[7]! |= 2n << BigInt(2 * i);
+  }
+  return debugreg;
 }
 
 function msrRefused(verb: string, index: number, ioctl: Ioctl): KvmError {

@@ -392,7 +392,7 @@ export class Machine implements Disposable {
   #io(exit: IoExit): boolean {
     const { port, size, data, direction } = exit;
     for (let at = 0; at < data.length; at += size) {
-      const element = data.subarray(at, at + size);
+      const element = data.length === size ? data : data.subarray(at, at + size);
       const answered = direction === "out"
         ? this.ports.write(port, element)
         : this.ports.read(port, element);
