@@ -1,5 +1,6 @@
 import { formatListing } from "../asm/listing.ts";
 import { assemble, type Assembly, type Bits } from "../asm/mod.ts";
+import { readFile } from "../guest/read_file.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
 import { type Parsed, parseOptions, UsageError } from "./usage.ts";
@@ -34,9 +35,9 @@ Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
     const name = file === "-" ? "<stdin>" : file;
     const source = file === "-"
       ? await new Response(Deno.stdin.readable).text()
-      : new TextDecoder().decode(read(file));
+      : new TextDecoder().decode(readFile(file, file));
     const folders = parsed.lists.get("I")!.map((folder) => folder.replace(/\/?$/, "/"));
-    const find = finder(folders);
+    const find = finder(name, folders);
     const assembly = assemble(source, {
       name,
       bits: bitsOf(parsed),
@@ -87,20 +88,11 @@ function definesOf({ lists }: Parsed): Record<string, string> {
   }));
 }
 
-function read(path: string): Uint8Array {
-  if (path === "") throw new UsageError("The name of the source is empty");
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    throw new UsageError(`Cannot read ${path}: ${reasonOf(error)}`);
-  }
-}
-
 /**
  * Finds a file that a source names: as it is named, beside the file that names it, or in a folder of
  * `-I`.
  */
-function finder(folders: readonly string[]) {
+function finder(guest: string, folders: readonly string[]) {
   /** Where the files were found, by the names that they have in sources. */
   const found = new Map<string, string>();
   return (path: string, from: string): Uint8Array | undefined => {
@@ -109,12 +101,11 @@ function finder(folders: readonly string[]) {
     const places = path.startsWith("/") ? [""] : [...new Set(["", beside, ...folders])];
     for (const folder of places) {
       try {
-        const bytes = Deno.readFileSync(folder + path);
+        const bytes = readFile(folder + path, guest);
         found.set(path, folder + path);
         return bytes;
       } catch (error) {
-        if (error instanceof Deno.errors.NotFound) continue;
-        throw new UsageError(`Cannot read ${folder + path}: ${reasonOf(error)}`);
+        if (!(error instanceof Error && error.cause instanceof Deno.errors.NotFound)) throw error;
       }
     }
     return undefined;
@@ -122,7 +113,7 @@ function finder(folders: readonly string[]) {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.NotFound) return "there is no such folder";
   if (error instanceof Deno.errors.NotCapable) {
     return "Deno was not given the permission. Run with --allow-read --allow-write: " +
       "deno run --allow-read --allow-write main.ts asm …";

@@ -1,5 +1,5 @@
 import { AssemblyError } from "../asm/mod.ts";
-import { GuestError, type Program, quote, readGuest } from "../guest/mod.ts";
+import { GuestError, type Program, readGuest } from "../guest/mod.ts";
 import { KvmError } from "../kvm/mod.ts";
 import { describePlace, diagnose, type Machine, type Proof, prove, View } from "../machine/mod.ts";
 
@@ -12,7 +12,7 @@ export interface GuestResult {
   reason?: string;
   /** What is wrong with it, where it failed. */
   failures: Failure[];
-  /** What it wrote to its console, as a string that can be read back. */
+  /** What it wrote to its console, as text. */
   output: string;
 }
 
@@ -75,7 +75,7 @@ function judge(
   program: Program,
   { proof, crash }: { proof: Proof; crash: Failure | undefined },
 ): Judged {
-  const output = quote(proof.output);
+  const output = new TextDecoder().decode(proof.output);
   if (proof.outcome === "unsupported") {
     return { outcome: "skipped", reason: proof.lacks!, failures: [], output };
   }

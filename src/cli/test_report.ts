@@ -1,3 +1,4 @@
+import { quote } from "../guest/mod.ts";
 import { type Style, terminalStyle, write } from "./output.ts";
 import type { Failure, GuestResult } from "./test_guest.ts";
 
@@ -45,7 +46,10 @@ function textReport(style: Style): Report {
       for (const { file, failures: all, output } of failures) {
         write(`${bold(file)}\n`);
         for (const failure of all) write(indent(describe(failure)));
-        if (output !== "" && output !== '""') write(indent(dim(`its output: ${shorten(output)}`)));
+        if (output !== "") {
+          const quoted = quote(new TextEncoder().encode(output));
+          write(indent(dim(`its output: ${shorten(quoted)}`)));
+        }
         write("\n");
       }
       const rest = notRun > 0 ? ` | ${notRun} not run` : "";

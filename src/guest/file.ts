@@ -1,9 +1,7 @@
 import { GuestError } from "./error.ts";
 import { loadGuest } from "./load.ts";
 import type { Override, Program } from "./program.ts";
-
-/** Larger files are no guests. */
-const LARGEST_FILE = 256 * 2 ** 20;
+import { LARGEST_FILE, readFile, tooLarge } from "./read_file.ts";
 
 /**
  * Loads a guest from a file ({@linkcode loadGuest}). What it includes is found relative to the
@@ -55,33 +53,6 @@ function readIncluded(path: string, guest: string): Uint8Array | undefined {
   }
 }
 
-/** A whole file. Nothing is opened that is no file: opening a FIFO waits for its other end. */
-function readFile(path: string, guest: string): Uint8Array {
-  const refused = (reason: string, cause?: unknown) =>
-    new GuestError(guest, `Cannot read ${path === guest ? "it" : path}: ${reason}`, { cause });
-  if (path === "") throw new GuestError('""', "The name of a guest's file is empty");
-  try {
-    const { isFile, isDirectory, isFifo, size } = Deno.statSync(path);
-    if (isDirectory) throw refused("it is a directory, and a guest is one file");
-    if (isFifo) throw refused("it is a FIFO. Give the guest on the standard input instead: -");
-    if (!isFile) throw refused("it is no regular file");
-    if (size > LARGEST_FILE) throw refused(tooLarge(`it has ${size} bytes`));
-    return Deno.readFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw refused("there is no such file", error);
-    if (error instanceof Deno.errors.NotCapable) {
-      throw refused(
-        "Deno was not given the permission. Run with --allow-read: " +
-          "deno run --allow-ffi --allow-read main.ts …",
-        error,
-      );
-    }
-    if (error instanceof Deno.errors.PermissionDenied) throw refused("permission denied", error);
-    if (error instanceof GuestError || !(error instanceof Error)) throw error;
-    throw refused(error.message, error);
-  }
-}
-
 function readInput(): Uint8Array {
   const pieces: Uint8Array[] = [];
   let size = 0;
@@ -100,8 +71,4 @@ function readInput(): Uint8Array {
     at += piece.length;
   }
   return bytes;
-}
-
-function tooLarge(found: string): string {
-  return `${found}, and a guest has at most ${LARGEST_FILE} (256 MiB)`;
 }

@@ -180,7 +180,7 @@ kvmTest("test --json prints one document with all of it", async () => {
         found: 'output = ""',
       },
     ],
-    output: '""',
+    output: "",
   });
 }, { lacks: reportOnly });
 
