@@ -117,7 +117,13 @@ export class Scanner {
 
   /** An error that points at the next token. */
   unexpected(reason: string): AssemblyError {
-    const found = this.atEnd ? "the end of the line" : `"${this.#next.text}"`;
+    const { text } = this.#next;
+    const isOpenQuote = ['"', "'", "`"].includes(text);
+    const found = this.atEnd
+      ? "the end of the line"
+      : isOpenQuote
+      ? "a quote that nothing closes"
+      : `"${text}"`;
     return this.error(`${capitalized(reason)}, not ${found}`);
   }
 

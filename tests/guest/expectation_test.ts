@@ -249,7 +249,7 @@ Deno.test("parseExpectation() shows the line and points at what is wrong", () =>
     '[table] = ""': [11, 2, "An empty string is found everywhere"],
     '[table] < "a"': [9, 1, 'Expected = or !=, not "<"'],
     "output = 5": [10, 1, 'Expected the output in quotes, not "5"'],
-    'output = "a': [10, 1, 'Expected the output in quotes, not """'],
+    'output = "a': [10, 1, "Expected the output in quotes, not a quote that nothing closes"],
     "exit = triple": [8, 6, 'The exit is one of hlt, shutdown, status, not "triple"'],
     "exit = 3": [8, 1, 'The exit is one of hlt, shutdown, status, not "3"'],
     "exit = status": [14, 1, "Expected a status, not the end of the line"],
