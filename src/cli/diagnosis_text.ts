@@ -11,7 +11,7 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style): string {
   if (place !== undefined) parts.push(`  at ${describePlace(place)}\n`);
   else if (!registersLost) parts.push("  at an instruction that cannot be told\n");
   if (code.length > 0) parts.push(`\n${code.map((line) => codeText(line, style)).join("")}`);
-  if (code.length === 1 && code[0]!.text === "") {
+  if (diagnosis.lacksPermission) {
     parts.push(dim("  Disassembling it takes the permission --allow-read\n"));
   }
   if (causes.length > 0) {

@@ -4,8 +4,8 @@ import type { Override, Program } from "./program.ts";
 import { LARGEST_FILE, readFile, tooLarge } from "./read_file.ts";
 
 /**
- * Loads a guest from a file ({@linkcode loadGuest}). What it includes is found relative to the
- * including file. Takes `--allow-read`.
+ * Loads a guest from a file ({@linkcode loadGuest}). What it includes is looked for beside the
+ * including file, then beside the guest. Takes `--allow-read`.
  *
  * @param path The file; `-` is the standard input.
  * @param options `overrides`: directives that win over the guest's own.
@@ -18,38 +18,52 @@ export function readGuest(
 ): Program {
   const isInput = path === "-";
   const bytes = isInput ? readInput() : readFile(path, path);
-  /** Where the included files lie, by the names they are included by. */
-  const paths = new Map<string, string>();
-  const included = (file: string, from: string) => {
-    const found = beside(paths.get(from) ?? from, file);
-    paths.set(file, found);
-    return readIncluded(found, path);
-  };
+  const included = new IncludedFiles(path);
   return loadGuest(bytes, {
     ...options,
     name: isInput ? "<stdin>" : path,
-    readBytes: included,
+    readBytes: (file, from) => included.read(file, from),
     readText(file, from) {
-      const bytes = included(file, from);
+      const bytes = included.read(file, from);
       return bytes && new TextDecoder().decode(bytes);
     },
   });
 }
 
-/** `file` as it is meant in the file `from`. */
-function beside(from: string, file: string): string {
-  const folder = from.slice(0, from.lastIndexOf("/") + 1);
-  return file.startsWith("/") ? file : folder + file;
-}
+/** The files that a guest includes. A source knows them by the names that it includes them by. */
+class IncludedFiles {
+  readonly #guest: string;
+  readonly #paths = new Map<string, string>();
 
-function readIncluded(path: string, guest: string): Uint8Array | undefined {
-  try {
-    return readFile(path, guest);
-  } catch (error) {
-    if (error instanceof GuestError && error.cause instanceof Deno.errors.NotFound) {
-      return undefined;
+  constructor(guest: string) {
+    this.#guest = guest;
+  }
+
+  /** The bytes of `file` as it is meant in the file `from`; nothing if there is none. */
+  read(file: string, from: string): Uint8Array | undefined {
+    const paths = new Set(
+      [this.#paths.get(from) ?? from, this.#guest].map((other) =>
+        file.startsWith("/") ? file : other.slice(0, other.lastIndexOf("/") + 1) + file
+      ),
+    );
+    for (const path of paths) {
+      const bytes = this.#tryRead(path);
+      if (bytes === undefined) continue;
+      this.#paths.set(file, path);
+      return bytes;
     }
-    throw error;
+    return undefined;
+  }
+
+  #tryRead(path: string): Uint8Array | undefined {
+    try {
+      return readFile(path, this.#guest);
+    } catch (error) {
+      if (error instanceof GuestError && error.cause instanceof Deno.errors.NotFound) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 }
 

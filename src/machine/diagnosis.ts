@@ -18,6 +18,8 @@ export interface Diagnosis {
   readonly place: Place | undefined;
   /** The code around it. */
   readonly code: readonly CodeLine[];
+  /** Whether the code is shown as bytes because Deno was not given `--allow-read`. */
+  readonly lacksPermission: boolean;
   /** Whether KVM has reset the registers, as it does on AMD after a shutdown: the guest's are lost. */
   readonly registersLost: boolean;
   /** The registers. */
@@ -78,6 +80,7 @@ export async function diagnose(
     what: describeStop(stop),
     place,
     code: state.code,
+    lacksPermission: needsDisassembler && disassembler === undefined,
     registersLost,
     registers: view.registers,
     stack: registersLost ? [] : stackOf(view),
