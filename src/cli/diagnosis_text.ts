@@ -8,8 +8,8 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style): string {
   const { what, place, code, registers, registersLost, stack, walks, causes } = diagnosis;
   const { bold, dim } = style;
   const parts = [`${bold(what)}\n`];
-  if (place !== undefined) parts.push(`  at ${describePlace(place)}\n`);
-  else if (!registersLost) parts.push("  at an instruction that cannot be told\n");
+  if (place !== undefined) parts.push(`  Where: ${describePlace(place)}\n`);
+  else if (!registersLost) parts.push("  Where: at an instruction that cannot be told\n");
   if (code.length > 0) parts.push(`\n${code.map((line) => codeText(line, style)).join("")}`);
   if (diagnosis.lacksPermission) {
     parts.push(dim("  Disassembling it takes the permission --allow-read\n"));

@@ -63,9 +63,11 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   const { disassemble = true } = options;
   const registersLost = stop.reason === "shutdown" && isReset(view);
-  const needsDisassembler = disassemble && !registersLost && view.place().line === undefined;
+  const inSource = registersLost ? undefined : findRip(view, stop);
+  const needsDisassembler = disassemble && !registersLost &&
+    (inSource === undefined || view.place(inSource).line === undefined);
   const disassembler = needsDisassembler ? await permittedDisassembler() : undefined;
-  const rip = registersLost ? undefined : findRip(view, stop, disassembler);
+  const rip = disassembler === undefined ? inSource : findRip(view, stop, disassembler);
   const place = rip === undefined ? undefined : view.place(rip);
   const shown = rip ?? view.registers.regs.rip;
   const state: State = {

@@ -9,6 +9,7 @@ import {
   type CpuidEntry,
   type Exit,
   type GuestMemory,
+  hostBackend,
   type IoExit,
   Kvm,
   KvmError,
@@ -192,6 +193,7 @@ export class Machine implements Disposable {
       ...options,
     });
     try {
+      if (cpuid.length > 0) checkHidden(machine.vcpu.getCpuid(), cpuid);
       machine.load(program);
       return machine;
     } catch (error) {
@@ -461,12 +463,34 @@ function ramRegions(size: number): MemoryRegion[] {
 function maskCpuid(supported: CpuidEntry[], masks: readonly CpuidMask[]): CpuidEntry[] {
   return supported.map((entry) => {
     const masked = { ...entry };
-    for (const { leaf, subleaf, register, mask } of masks) {
-      if (entry.function !== leaf || (subleaf ?? entry.index) !== entry.index) continue;
-      masked[register] = (masked[register] & mask) >>> 0;
+    for (const mask of masks) {
+      if (concerns(mask, entry)) {
+        masked[mask.register] = (masked[mask.register] & mask.mask) >>> 0;
+      }
     }
     return masked;
   });
+}
+
+/** @throws {KvmError} When this KVM shows the guest what was to be hidden, as kvm_pvm does. */
+function checkHidden(entries: CpuidEntry[], masks: readonly CpuidMask[]): void {
+  for (const mask of masks) {
+    const { leaf, register } = mask;
+    const shown = entries.find((entry) =>
+      concerns(mask, entry) && (entry[register] & ~mask.mask) !== 0
+    );
+    if (shown === undefined) continue;
+    const bits = (shown[register] & ~mask.mask) >>> 0;
+    throw new KvmError(
+      `Cannot hide 0x${bits.toString(16)} in ${register.toUpperCase()} of CPUID leaf 0x${
+        leaf.toString(16)
+      }: ${hostBackend() ?? "this KVM"} shows its own value there`,
+    );
+  }
+}
+
+function concerns({ leaf, subleaf }: CpuidMask, entry: CpuidEntry): boolean {
+  return entry.function === leaf && (subleaf ?? entry.index) === entry.index;
 }
 
 function describe({ guestAddress, size }: GuestMemory): string {

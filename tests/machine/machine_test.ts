@@ -1,0 +1,199 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { loadSource } from "../../src/guest/mod.ts";
+import { Machine } from "../../src/machine/mod.ts";
+import { isLab, kvmTest } from "../kvm_host.ts";
+
+const text = (chunks: Uint8Array[]) =>
+  chunks.map((bytes) => new TextDecoder("latin1").decode(bytes)).join("");
+
+/** What a promise about time allows; a software CPU is given more. */
+const LATE = isLab ? 200 : 20;
+
+/** The median of several measurements: other processes disturb one or another. */
+async function median(measure: () => Promise<number>): Promise<number> {
+  const found: number[] = [];
+  for (let i = 0; i < (isLab ? 3 : 9); i++) found.push(await measure());
+  return found.sort((a, b) => a - b)[found.length >> 1]!;
+}
+
+kvmTest("Machine.run() ends a guest in a loop within 20 ms of its deadline", async () => {
+  for (
+    const source of ["cli\njmp $", "again: out 0x80, al\njmp again", "again: inc ax\njmp again"]
+  ) {
+    const program = loadSource(`;! io: ignore\n${source}`, "loop.asm");
+    const late = await median(async () => {
+      using machine = Machine.for(program);
+      const start = performance.now();
+      assertEquals((await machine.run({ timeout: 60 })).reason, "timeout");
+      return performance.now() - start - 60;
+    });
+    assert(late >= 0 && late <= LATE, `${late} ms late: ${source}`);
+  }
+});
+
+kvmTest("Machine.run() keeps a deadline shorter than its tick", async () => {
+  const program = loadSource("jmp $", "loop.asm");
+  const elapsed = await median(async () => {
+    using machine = Machine.for(program);
+    const start = performance.now();
+    await machine.run({ timeout: 2 });
+    return performance.now() - start;
+  });
+  assert(elapsed >= 2 && elapsed <= LATE / 2, `${elapsed} ms`);
+});
+
+kvmTest("Machine.run() hands over output within 20 ms, from a guest that then loops", async () => {
+  const program = loadSource("mov al, 'x'\nout 0xe9, al\njmp $", "loop.asm");
+  const delay = await median(async () => {
+    let shown = Infinity;
+    const start = performance.now();
+    using machine = Machine.for(program, { output: () => shown = performance.now() - start });
+    await machine.run({ timeout: 60 });
+    return shown;
+  });
+  assert(delay <= 2 * LATE, `${delay} ms, the making of the machine included`);
+});
+
+kvmTest("Machine.run() is interrupted by a signal within 50 ms", async () => {
+  for (const source of ["jmp $", "again: out 0x80, al\njmp again"]) {
+    const program = loadSource(`;! io: ignore\n${source}`, "loop.asm");
+    const late = await median(async () => {
+      using machine = Machine.for(program);
+      const interruption = new AbortController();
+      let aborted = 0;
+      setTimeout(() => {
+        aborted = performance.now();
+        interruption.abort();
+      }, 30);
+      assertEquals((await machine.run({ signal: interruption.signal })).reason, "interrupted");
+      return performance.now() - aborted;
+    });
+    assert(late <= 2.5 * LATE, `${late} ms: ${source}`);
+  }
+});
+
+kvmTest("Machine.run() goes on where it was stopped", async () => {
+  const program = loadSource("mov cx, 3\nagain: out 0x80, al\nloop again\nhlt", "ports.asm");
+  using machine = Machine.for(program);
+  for (let i = 0; i < 3; i++) {
+    const stop = await machine.run();
+    assert(stop.reason === "unhandled" && stop.exit.reason === "io");
+  }
+  assertEquals((await machine.run()).reason, "hlt");
+  assertEquals(machine.vcpu.getRegs().rcx, 0n);
+});
+
+kvmTest("Machine.run() keeps what a guest prints in order, gathered by KVM or not", async () => {
+  // Between the bytes of the debug console, of the serial port and of a device, many enough that
+  // KVM is told to gather them.
+  const program = loadSource(
+    `;! mode: protected
+     bits 32
+     mov ecx, 2000
+     again: mov al, 'a'
+     out 0xe9, al
+     mov dx, 0x3f8
+     mov al, 'b'
+     out dx, al
+     test ecx, 0xff
+     jnz next
+     mov al, 'c'
+     out 0x42, al
+     next: loop again
+     hlt`,
+    "order.asm",
+  );
+  const chunks: Uint8Array[] = [];
+  const seen: number[] = [];
+  using machine = Machine.for(program, { output: (bytes) => chunks.push(bytes) });
+  machine.ports.attach({ first: 0x42 }, { write: () => seen.push(seen.length) });
+  assertEquals((await machine.run()).reason, "hlt");
+  assertEquals(text(chunks), "ab".repeat(2000));
+  assertEquals(seen.length, 7);
+});
+
+kvmTest("Machine.run() answers the polls of a serial driver", async () => {
+  const chunks: Uint8Array[] = [];
+  const program = loadSource(
+    `mov dx, 0x3fb
+     mov al, 0x80
+     out dx, al           ; DLAB: the divisor
+     mov dx, 0x3f8
+     mov al, 1
+     out dx, al
+     mov dx, 0x3fb
+     mov al, 3
+     out dx, al
+     mov dx, 0x3ff
+     mov al, 0x5a
+     out dx, al           ; scratch
+     in al, dx
+     mov bl, al
+     mov dx, 0x3fd
+     wait_empty: in al, dx
+     test al, 0x20
+     jz wait_empty
+     mov dx, 0x3f8
+     mov al, '!'
+     out dx, al
+     hlt`,
+    "serial.asm",
+  );
+  using machine = Machine.for(program, { output: (bytes) => chunks.push(bytes) });
+  assertEquals((await machine.run()).reason, "hlt");
+  assertEquals(text(chunks), "!");
+  assertEquals(machine.vcpu.getRegs().rbx, 0x5an);
+});
+
+kvmTest(
+  "Machine.for() starts real mode as a BIOS does below 64 KiB, and by segments above",
+  async () => {
+    const at = async (address: number) => {
+      const program = loadSource(`org ${address}\nhlt`, "place.asm");
+      using machine = Machine.for(program);
+      const { regs, sregs } = machine.registers();
+      assertEquals((await machine.run()).reason, "hlt");
+      return [sregs.cs.selector, sregs.ds.selector, Number(regs.rip)];
+    };
+    assertEquals(await at(0x7c00), [0, 0, 0x7c00]);
+    assertEquals(await at(0xffff), [0, 0, 0xffff]);
+    assertEquals(await at(0x1_0000), [0x1000, 0x1000, 0]);
+    assertEquals(await at(0x1_2345), [0x1234, 0x1234, 5]);
+  },
+);
+
+kvmTest("Machine.load() clears what a segment has in memory and not in the file", () => {
+  const program = loadSource("hlt", "guest.asm");
+  const [segment] = program.segments;
+  using machine = new Machine();
+  machine.write(0x100, Uint8Array.of(1, 2, 3));
+  machine.load({ ...program, segments: [{ ...segment, address: 0xff, size: 3 }] });
+  assertEquals([...machine.read(0xff, 5)!], [0xf4, 0, 0, 3, 0]);
+});
+
+kvmTest("Machine.load() refuses a program that its RAM does not hold", () => {
+  using machine = new Machine({ ram: 4096 });
+  const program = loadSource("org 0x1000\nhlt", "guest.asm");
+  const { message } = assertThrows(() => machine.load(program), RangeError);
+  assertEquals(
+    message,
+    "Cannot load guest.asm: its 1 bytes at 0x1000 do not fit into RAM 0x0–0xfff",
+  );
+});
+
+kvmTest("Machine keeps RAM in regions, with holes and read-only ones", async () => {
+  using machine = new Machine({
+    ram: [
+      { guestAddress: 0, size: 0x1000 },
+      { guestAddress: 0x2000, size: 0x1000, readOnly: true },
+    ],
+  });
+  const program = loadSource("mov byte [0x2000], 1\nhlt", "guest.asm");
+  machine.load({ ...program, stack: 0x1000 });
+  assertEquals(machine.read(0x1000, 1), undefined);
+  assertEquals(machine.write(0x2000, Uint8Array.of(7)), true);
+  const stop = await machine.run();
+  assert(stop.reason === "unhandled" && stop.exit.reason === "mmio", stop.reason);
+  assertEquals([stop.exit.address, stop.exit.direction], [0x2000, "write"]);
+  assertEquals([...machine.read(0x2000, 1)!], [7]);
+});

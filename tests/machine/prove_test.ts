@@ -1,0 +1,168 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { GuestError, loadSource } from "../../src/guest/mod.ts";
+import { hostBackend, KvmError } from "../../src/kvm/mod.ts";
+import { prove } from "../../src/machine/mod.ts";
+import { lackOfMode } from "../cli/program.ts";
+import { kvmTest, testUnless } from "../kvm_host.ts";
+
+const lines = (...text: string[]) => loadSource(text.join("\n"), "guest.asm");
+
+kvmTest("prove() proves a guest whose expectations hold", async () => {
+  const program = lines(
+    ";! expect: ax = 42",
+    ';! expect: output = "Hi"',
+    "mov al, 'H'",
+    "out 0xe9, al",
+    "mov al, 'i'",
+    "out 0xe9, al",
+    "mov ax, 42",
+    "hlt",
+  );
+  const { outcome, stop, verdicts, output, before, after } = await prove(program);
+  assertEquals([outcome, stop.reason], ["proved", "hlt"]);
+  assertEquals(verdicts.map(({ holds }) => holds), [true, true, true]);
+  assertEquals(new TextDecoder().decode(output), "Hi");
+  assertEquals([before.regs.rax, after.regs.rax], [0n, 42n]);
+});
+
+kvmTest("prove() fails a guest that halts without proving it all", async () => {
+  const { outcome, verdicts } = await prove(lines(";! expect: ax = 1", "hlt"));
+  assertEquals(outcome, "failed");
+  assertEquals(verdicts.map(({ found, holds }) => [found, holds]), [["ax = 0", false], [
+    "exit = hlt",
+    true,
+  ]]);
+  assertEquals((await prove(lines(";! expect: exit = status 3", "hlt"))).outcome, "failed");
+});
+
+kvmTest("prove() takes a status for what it is expected to be", async () => {
+  const end = ["mov al, 3", "out 0xf4, al"];
+  assertEquals((await prove(lines(";! expect: exit = status 3", ...end))).outcome, "proved");
+  assertEquals((await prove(lines(...end))).outcome, "crashed");
+  assertEquals((await prove(lines(";! expect: exit = status 4", ...end))).outcome, "crashed");
+  assertEquals((await prove(lines(";! expect: exit = shutdown", ...end))).outcome, "crashed");
+  const { outcome } = await prove(lines(";! expect: exit = status 3", ";! expect: bx = 1", ...end));
+  assertEquals(outcome, "failed");
+});
+
+const TRIPLE_FAULT = [";! mode: protected", "bits 32", "xor ecx, ecx", "div ecx"];
+
+kvmTest("prove() takes a triple fault for a crash, unless it is expected", async () => {
+  const { outcome, stop } = await prove(lines(...TRIPLE_FAULT));
+  assertEquals([outcome, stop.reason], ["crashed", "shutdown"]);
+  const expected = await prove(lines(";! expect: exit = shutdown", ...TRIPLE_FAULT));
+  assertEquals(expected.outcome, "proved");
+});
+
+kvmTest(
+  "prove() takes an access that nobody answers for a crash, or goes on as io says",
+  async () => {
+    const access = ["in al, 0x60", "mov [0x500], al", "out 0x61, al", "hlt"];
+    const { outcome, stop, verdicts } = await prove(lines(...access));
+    assertEquals([outcome, stop.reason, verdicts], ["crashed", "unhandled", []]);
+    const ones = ";! expect: byte [0x500] = 0xff";
+    assertEquals((await prove(lines(";! io: ignore", ones, ...access))).outcome, "proved");
+    const logged: string[] = [];
+    const { outcome: withLog } = await prove(lines(";! io: log", ones, ...access), {
+      log: (_machine, exit) => logged.push(exit.direction),
+    });
+    assertEquals([withLog, logged], ["proved", ["in", "out"]]);
+  },
+);
+
+testUnless(
+  hostBackend() === "kvm_pvm" ? undefined : "this host runs 32-bit paging",
+  "prove() says of a mode that the host lacks that it is unsupported, not that the guest crashed",
+  async () => {
+    const started = await prove(lines(";! mode: paged", "bits 32", "hlt"));
+    assertEquals(started.outcome, "unsupported");
+    assertEquals(started.lacks?.startsWith("kvm_pvm cannot run 32-bit paging"), true);
+    // The guest goes there itself.
+    const gone = await prove(lines(
+      ";! mode: protected",
+      "bits 32",
+      "mov dword [0x1000], 0x87",
+      "mov eax, 0x1000",
+      "mov cr3, eax",
+      "mov eax, 0x10",
+      "mov cr4, eax",
+      "mov edx, 0x80000011",
+      "mov cr0, edx",
+      "hlt",
+    ));
+    assertEquals(gone.outcome, "unsupported");
+  },
+);
+
+kvmTest("prove() lets a guest switch 32-bit paging on where the host can", async () => {
+  const { outcome } = await prove(lines(
+    ";! mode: protected",
+    "bits 32",
+    "mov dword [0x1000], 0x87",
+    "mov eax, 0x1000",
+    "mov cr3, eax",
+    "mov eax, 0x10",
+    "mov cr4, eax",
+    "mov edx, 0x80000011",
+    "mov cr0, edx",
+    "hlt",
+  ));
+  assertEquals(outcome, "proved");
+}, { lacks: lackOfMode("paged") });
+
+kvmTest("prove() ends a guest whose time is up, and one that is interrupted", async () => {
+  const loop = ["cli", "jmp $"];
+  const timeout = await prove(lines(";! timeout: 30ms", ...loop));
+  assertEquals([timeout.outcome, timeout.verdicts], ["timeout", []]);
+  const interruption = new AbortController();
+  setTimeout(() => interruption.abort(), 30);
+  const interrupted = await prove(lines(...loop), { signal: interruption.signal });
+  assertEquals(interrupted.outcome, "interrupted");
+});
+
+kvmTest("prove() starts with the registers that are set", async () => {
+  const { outcome } = await prove(lines(
+    ";! set: bx = 3, cs = 0, zf = 1",
+    ";! expect: bx = 3",
+    ";! expect: cx = 1",
+    "setz cl",
+    "hlt",
+  ));
+  assertEquals(outcome, "proved");
+});
+
+kvmTest("prove() refuses registers that no CPU can have", async () => {
+  const program = lines(";! set: efer = 0xffffffffffffffff", "hlt");
+  const { message } = await assertRejects(() => prove(program), GuestError);
+  assertEquals(
+    message,
+    "guest.asm: No CPU can be in real mode with efer = 0xffffffffffffffff",
+  );
+});
+
+kvmTest("prove() hides what a CPUID mask hides", async () => {
+  // The first four characters of the vendor's name.
+  const name = async (mask: string) => {
+    const source = [`;! cpuid: ${mask}`, "mov eax, 0", "cpuid", "hlt"];
+    return (await prove(lines(...source))).after.regs.rbx;
+  };
+  const shown = await name("0:ecx = 0");
+  assertEquals(shown === 0n, false);
+  assertEquals(await name("0:ebx = 0"), 0n);
+  assertEquals(await name("0:ebx = 0xffff"), shown & 0xffffn);
+  assertEquals(await name("0.0:ebx = 0"), 0n);
+  assertEquals(await name("0.5:ebx = 0"), shown);
+});
+
+testUnless(
+  hostBackend() === "kvm_pvm" ? undefined : "this host hides what it is told to hide",
+  "prove() says so where the host shows what a CPUID mask hides",
+  async () => {
+    const program = lines(";! cpuid: 1:edx = 0xfffffffe", "hlt");
+    const { message } = await assertRejects(() => prove(program), KvmError);
+    assertEquals(
+      message,
+      "Cannot hide 0x1 in EDX of CPUID leaf 0x1: kvm_pvm shows its own value there",
+    );
+  },
+);
