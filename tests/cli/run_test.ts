@@ -301,7 +301,7 @@ testUnless(
         "The option --dump-file says where dumps go: --dump START:LENGTH\n",
       ],
       [[`${folder}/nothing`], `${folder}/nothing: Cannot read it: there is no such file\n`],
-      [[folder], `${folder}: Cannot read it: it is a directory, and a guest is one file\n`],
+      [[folder], `${folder}: Cannot read it: it is a directory, not a file\n`],
     ];
     for (const [args, message] of cases) {
       const { code, stdout, stderr } = await run(...args);

@@ -41,7 +41,7 @@ Deno.test("readGuest() refuses a file that does not exist", () => {
 Deno.test("readGuest() refuses a directory and a device", () => {
   assertEquals(
     failure(folder),
-    `${folder}: Cannot read it: it is a directory, and a guest is one file`,
+    `${folder}: Cannot read it: it is a directory, not a file`,
   );
   assertEquals(failure("/dev/zero"), "/dev/zero: Cannot read it: it is no regular file");
 });
