@@ -43,6 +43,15 @@ const root = Deno.realPathSync(`${import.meta.dirname}/..`);
 const cache = `${root}/.lab`;
 const denoCache = `${cache}/deno`;
 
+/**
+ * Keeps a virtual machine open. With the first one KVM patches the kernel's scheduler
+ * (`preempt_notifier_inc`, a static key), and with the last one back. QEMU's software CPU can miss
+ * such a patch while two CPUs run the code, and freezes then: so the patch is made once, at the start.
+ */
+const HOLD_VM = `import { Kvm } from ${JSON.stringify(`file://${root}/src/kvm/mod.ts`)};
+Kvm.open().createVm();
+setInterval(() => {}, 60_000);`;
+
 if (import.meta.main) {
   try {
     Deno.exit(await lab(Deno.args));
@@ -160,6 +169,7 @@ function commandScript(command: string[]): string {
   return [
     ...Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}`),
     `cd ${quoted(root)}`,
+    `deno eval ${quoted(HOLD_VM)} >/dev/null 2>&1 &`,
     others.length === 0 ? first : [first!, ...others].map(quoted).join(" "),
   ].join("\n");
 }
