@@ -112,7 +112,7 @@ testUnless(
       source(...PROTECTED, "xor ecx, ecx", "div ecx"),
     );
     assertEquals([registersLost, place, code, stack], [true, undefined, [], []]);
-    assertStringIncludes(causes[0]!, "On AMD KVM resets the CPU after a shutdown");
+    assertStringIncludes(causes[0]!, "KVM resets the CPU after a shutdown");
   },
 );
 
@@ -144,6 +144,7 @@ kvmTest("diagnose() tells a guest that halts with interrupts off from one that w
 });
 
 kvmTest("diagnose() tells a guest that has run past its end", async () => {
-  const { causes } = await explain(source(...PROTECTED, "xor eax, eax"), 1);
+  // In real mode it comes round to its beginning, again and again.
+  const { causes } = await explain(source("xor ax, ax"), 100);
   assertStringIncludes(causes[0]!, "It runs through memory that holds zeros");
 });
