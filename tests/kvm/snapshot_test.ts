@@ -307,8 +307,11 @@ kvmTest(
     snapshot.machine.vcpus.forEach((vcpu) => Object.assign(vcpu, { id: 0x7fff_ffff }));
     const file = await encodeSnapshot(snapshot);
     const [files, maps] = [descriptors(), mappings()];
-    await assertRejects(() => decodeSnapshot(kvm, file), KvmError, "KVM_CREATE_VCPU");
+    const times = 20;
+    for (let i = 0; i < times; i++) {
+      await assertRejects(() => decodeSnapshot(kvm, file), KvmError, "KVM_CREATE_VCPU");
+    }
     assertEquals(descriptors(), files);
-    assert(mappings() <= maps + 2);
+    assertFewMore(maps, times);
   },
 );
