@@ -125,7 +125,7 @@ const BOOT_LIMIT = 120;
 
 /**
  * Seconds without a sign of life, which comes every 5, after which the machine is taken for dead:
- * QEMU's software CPU freezes now and then while a guest runs in its guest.
+ * QEMU's software CPU froze when KVM patched the running kernel, until lab.ts kept a VM open.
  */
 const SILENCE_LIMIT = 90;
 
