@@ -1,7 +1,10 @@
-; Prints 32,768 characters to the debug console, one by one.
+; Prints 1 MiB to the debug console, character by character.
         bits    16
-        mov     cx, 32768
+        mov     dx, 16
         mov     al, '.'
+.part:  xor     cx, cx                  ; LOOP takes 0 as 65,536
 .next:  out     0xE9, al
         loop    .next
+        dec     dx
+        jnz     .part
         hlt

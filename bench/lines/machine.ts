@@ -148,11 +148,11 @@ export const machine: Line[] = [
     open: () => runs("bench/guests/port.asm", "exits", {}),
   },
   {
-    what: "32 KiB of console output, byte by byte",
+    what: "1 MiB of console output, byte by byte",
     against: "C taking an exit a byte",
     unit: "ns",
     aim: { ratio: 0.25 },
-    pairs: 10,
+    pairs: 3,
     open: () => runs("bench/guests/console.asm", "exits", { output: () => {} }),
   },
   {

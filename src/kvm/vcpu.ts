@@ -1,7 +1,16 @@
 import { capabilities, type Capability } from "./capability.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { callFailed, errnos, KvmError } from "./error.ts";
-import { decodeExit, type Exit, ioData, PAYLOAD, payloads, Run, syncRegs } from "./exit.ts";
+import {
+  decodeExit,
+  type Exit,
+  ioData,
+  MMIO_DATA,
+  PAYLOAD,
+  payloads,
+  Run,
+  syncRegs,
+} from "./exit.ts";
 import { type Ioctl, ioctls } from "./ioctl.ts";
 import { type Mapping, PAGE_SIZE } from "./memory.ts";
 import type { Struct } from "./struct.ts";
@@ -43,6 +52,10 @@ import {
 
 /** The ring of coalesced writes lies behind `kvm_run`, one page long (api.rst 4.116). */
 const RING = uapi.KVM_COALESCED_MMIO_PAGE_OFFSET * PAGE_SIZE;
+const RING_ENTRIES = RING + kvmCoalescedMmioRing.size;
+const RING_DATA_LENGTH = kvmCoalescedMmio.offsetOf("len");
+const RING_PIO = kvmCoalescedMmio.offsetOf("pio");
+const RING_DATA = kvmCoalescedMmio.offsetOf("data");
 /** `KVM_COALESCED_MMIO_MAX` */
 export const RING_LENGTH: number = Math.floor(
   (PAGE_SIZE - kvmCoalescedMmioRing.size) / kvmCoalescedMmio.size,
@@ -294,7 +307,7 @@ export class Vcpu implements Disposable {
 
   /** Answers a memory read ({@linkcode MmioExit}) with up to 8 bytes. */
   replyMmio(data: Uint8Array): void {
-    this.#run.set(data.subarray(0, 8), PAYLOAD + payloads.mmio.offsetOf("data"));
+    this.#run.set(data.subarray(0, 8), MMIO_DATA);
   }
 
   /**
@@ -652,15 +665,19 @@ export class Vcpu implements Disposable {
     const writes: CoalescedWrite[] = [];
     let first = view.getUint32(RING, true);
     const last = view.getUint32(RING + 4, true);
+    if (first === last) return writes;
+    // One copy for all: a typed array of its own for each would take Deno longer than the rest.
+    const entries = this.#run.slice(RING_ENTRIES, RING + PAGE_SIZE);
     for (; first !== last; first = (first + 1) % RING_LENGTH) {
-      const write = kvmCoalescedMmio.read(
-        view,
-        RING + kvmCoalescedMmioRing.size + first * kvmCoalescedMmio.size,
-      );
+      const entry = first * kvmCoalescedMmio.size;
+      const data = entry + RING_DATA;
       writes.push({
-        address: write.physAddr,
-        pio: write.pio !== 0,
-        data: write.data.subarray(0, write.len),
+        address: Number(view.getBigUint64(RING_ENTRIES + entry, true)),
+        pio: view.getUint32(RING_ENTRIES + entry + RING_PIO, true) !== 0,
+        data: entries.subarray(
+          data,
+          data + view.getUint32(RING_ENTRIES + entry + RING_DATA_LENGTH, true),
+        ),
       });
     }
     view.setUint32(RING, first, true);

@@ -503,5 +503,5 @@ function fromLittleEndian(data: Uint8Array): number {
 
 /** Lets the event loop take a turn: timers and signal listeners run (a microtask is not enough). */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setImmediate(resolve));
 }
