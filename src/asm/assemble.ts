@@ -1,4 +1,5 @@
 import { type AssembleOptions, Assembler, type Assembly } from "./assembler.ts";
+import type { FloatMode } from "./float.ts";
 import { preprocess } from "./preprocess.ts";
 
 export type { AssembleOptions, Assembly, AssemblyWarning, ListingRow } from "./assembler.ts";
@@ -25,16 +26,18 @@ export function assemble(source: string, options: AssembleOptions = {}): Assembl
   // Where the preprocessor needs values that only the assembler knows, both run in rounds until the
   // values no longer change.
   let known: ReadonlyMap<string, bigint> = new Map();
+  let floatMode: FloatMode | undefined;
   for (let round = 1;; round++) {
     const preprocessed = preprocess(source, { ...options, known });
     const { probes } = preprocessed;
     if (probes.length === 0) return new Assembler(options).assemble(preprocessed);
-    const assembler = new Assembler(options);
+    const assembler = new Assembler(options, floatMode);
     const found = assembler.probe(preprocessed);
     const isSettled = round > 1 && probes.length === known.size &&
       probes.every((name) => known.get(name) === found.get(name));
     if (isSettled || round === mostRounds) return assembler.finish();
     known = found;
+    floatMode = assembler.floatMode;
   }
 }
 

@@ -11,7 +11,13 @@ import {
   type Scope,
   type Value,
 } from "./expression.ts";
-import { encodeFloat, floatFunction } from "./float.ts";
+import {
+  changeFloatMode,
+  defaultFloatMode,
+  encodeFloat,
+  floatFunction,
+  type FloatMode,
+} from "./float.ts";
 import type { Bits } from "./instructions.ts";
 import { plainLines, type PreprocessedLine, type PreprocessResult, probePrefix } from "./lines.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
@@ -103,6 +109,7 @@ interface Item {
   readonly bits: Bits;
   readonly section: Section;
   readonly isRelative: boolean;
+  readonly floatMode: FloatMode;
   /** Whether its size is the same in every pass. */
   isFixed: boolean;
   /** Its offset in the section, in the latest pass. */
@@ -137,6 +144,11 @@ const noLine: SourceLine = { text: "", file: "", line: 0, depth: 0 };
 
 /** Assembles preprocessed lines. */
 export class Assembler {
+  /**
+   * How floating-point constants are rounded; at the end of the source it is what the first lines
+   * are to be assembled with, since NASM's passes begin with the mode with which the last one ended.
+   */
+  floatMode: FloatMode;
   readonly #errors: AssemblyError[] = [];
   readonly #options: AssembleOptions;
   readonly #parser: Parser;
@@ -153,6 +165,7 @@ export class Assembler {
   #origin: number;
   #hasOrigin = false;
   #isRelative = false;
+  readonly #firstFloatMode: FloatMode;
   #parent = "";
   #pass: Pass = "first";
   #item!: Item;
@@ -174,17 +187,33 @@ export class Assembler {
     },
   };
 
-  constructor(options: AssembleOptions) {
+  /**
+   * @param options What to assemble with.
+   * @param floatMode The mode before the first `float`.
+   */
+  constructor(options: AssembleOptions, floatMode: FloatMode = defaultFloatMode) {
     this.#options = options;
+    this.floatMode = this.#firstFloatMode = floatMode;
     this.#bits = options.bits ?? 16;
     this.#origin = options.origin ?? 0;
-    this.#parser = new Parser((name) => this.#label(name), floatFunction);
+    const bits = () => this.#bits;
+    this.#parser = new Parser({
+      get bits() {
+        return bits();
+      },
+      label: (name) => this.#label(name),
+      float: (name, number) => floatFunction(name, number, this.floatMode),
+      warn: (message, span) => this.#warn(message, { line: this.#parser.lexer.line, span }),
+    });
     this.#section = this.#openSection(".text");
   }
 
   assemble(preprocessed: PreprocessResult): Assembly {
     this.#read(preprocessed);
     this.#throwErrors();
+    if (this.#firstFloatMode === defaultFloatMode && this.floatMode !== defaultFloatMode) {
+      return new Assembler(this.#options, this.floatMode).assemble(preprocessed);
+    }
     this.#settle();
     return this.finish();
   }
@@ -269,6 +298,7 @@ export class Assembler {
       bits: this.#bits,
       section: this.#section,
       isRelative: this.#isRelative,
+      floatMode: this.floatMode,
       isFixed: false,
       offset: 0,
       size: 0,
@@ -381,6 +411,9 @@ export class Assembler {
       case "cpu":
         this.#checkCpu();
         break;
+      case "float":
+        this.#setFloatMode(isBracketed);
+        break;
       default:
         // `global`, `list` and the like say nothing that a flat binary could hold.
         this.#skipArguments(isBracketed);
@@ -424,6 +457,19 @@ export class Assembler {
       if (word === "rel" || word === "abs") this.#isRelative = word === "rel";
       lexer.next();
     } while (lexer.accept(","));
+  }
+
+  /** `float daz, up`; in brackets there is one word. */
+  #setFloatMode(isBracketed: boolean): void {
+    const { lexer } = this.#parser;
+    do {
+      const mode = lexer.kind === "name"
+        ? changeFloatMode(this.floatMode, lexer.text.toLowerCase())
+        : undefined;
+      if (!mode) throw lexer.error(`float does not take ${lexer.written()}`);
+      this.floatMode = mode;
+      lexer.next();
+    } while (!isBracketed && lexer.accept(","));
   }
 
   /** `section .data align=16 vstart=0x1000 nobits`. */
@@ -907,13 +953,11 @@ export class Assembler {
     const { line } = item;
     const span = { start, end };
     if (unit > 16) throw new AssemblyError(`There are no floats of ${unit} bytes`, { line, span });
-    const float = encodeFloat(text, String(unit * 8));
+    const float = encodeFloat(text, unit * 8, item.floatMode);
     if (!float) {
       throw new AssemblyError(`"${text}" is not a floating-point constant`, { line, span });
     }
-    if (float.isOverflow && this.#pass === "last") {
-      this.#warn(`${text} is too large and becomes infinity`, { line, span });
-    }
+    if (float.doubt && this.#pass === "last") this.#warn(`${text} ${float.doubt}`, { line, span });
     out.number(float.bits, unit);
   }
 

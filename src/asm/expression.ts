@@ -122,11 +122,17 @@ type UnaryOperator = "-" | "~" | "!" | "seg" | IntegerFunction;
 /** NASM's integer functions (manual §3.5.11). */
 type IntegerFunction = "ilog2e" | "ilog2f" | "ilog2c" | "ilog2w";
 
-/** Gives the label of a name; local names are completed by it. */
-export type LabelLookup = (name: string) => Label;
-
-/** Gives the value of a floating-point function such as `__float32__`, from its name and number. */
-export type FloatFunction = (name: string, number: string) => bigint | undefined;
+/** What the names and the constants in an expression hang on. */
+export interface Surroundings {
+  /** The mode where the expression stands. */
+  readonly bits: number;
+  /** Gives the label of a name; local names are completed by it. */
+  label(name: string): Label;
+  /** Gives the value of a floating-point function such as `float32`, from its name and number. */
+  float(name: string, number: string): bigint | undefined;
+  /** Told what is doubtful. */
+  warn(reason: string, span: Span): void;
+}
 
 /** NASM's binary operators by how tightly they bind (manual §3.5); `?:` binds least. */
 const precedence = new Map<TokenKind, number>([
@@ -162,14 +168,12 @@ const deepest = 200;
 /** Reads expressions from a lexer. */
 export class ExpressionParser {
   readonly #lexer: Lexer;
-  readonly #lookup: LabelLookup;
-  readonly #float: FloatFunction | undefined;
+  readonly #surroundings: Surroundings;
   #depth = 0;
 
-  constructor(lexer: Lexer, lookup: LabelLookup, float?: FloatFunction) {
+  constructor(lexer: Lexer, surroundings: Surroundings) {
     this.#lexer = lexer;
-    this.#lookup = lookup;
-    this.#float = float;
+    this.#surroundings = surroundings;
   }
 
   /** Reads one expression, with NASM's precedences. */
@@ -244,12 +248,12 @@ export class ExpressionParser {
     const span = { start, end: lexer.end };
     switch (kind) {
       case "escaped": {
-        const label = this.#lookup(lexer.text);
+        const label = this.#surroundings.label(lexer.text);
         lexer.next();
         return { kind: "label", label, span };
       }
       case "string": {
-        const node = this.#constant(characters(lexer.text));
+        const node = this.#constant(this.#characters(lexer.text));
         lexer.next();
         return node;
       }
@@ -298,6 +302,22 @@ export class ExpressionParser {
     return { kind: "constant", value: scalar(number), span: { start, end } };
   }
 
+  /**
+   * A string as a number, the first character lowest. As in NASM it has eight of them in 64-bit mode
+   * and four elsewhere, whatever becomes of it.
+   */
+  #characters(text: string): bigint {
+    const most = this.#surroundings.bits === 64 ? 8 : 4;
+    if (text.length > most && /[^\0]/.test(text.slice(most))) {
+      this.#surroundings.warn(`Only the first ${most} characters count here`, this.#lexer);
+    }
+    let value = 0n;
+    for (let i = Math.min(text.length, most) - 1; i >= 0; i--) {
+      value = value << 8n | BigInt(text.charCodeAt(i));
+    }
+    return value;
+  }
+
   /** A register, a function, `seg`, or a symbol. */
   #name(): Expression {
     const lexer = this.#lexer;
@@ -318,7 +338,7 @@ export class ExpressionParser {
       if (special) return special;
     }
     lexer.next();
-    return { kind: "label", label: this.#lookup(text), span };
+    return { kind: "label", label: this.#surroundings.label(text), span };
   }
 
   /** `__?ilog2e?__(…)`, `__?float32?__(…)` and their spellings without question marks. */
@@ -330,14 +350,20 @@ export class ExpressionParser {
       if (lexer.kind !== "(") throw lexer.error(`Expected "(", found ${lexer.written()}`);
       return this.#operator(name as IntegerFunction, start);
     }
-    if (!this.#float) return undefined;
-    if (!/^(float\d+[hlme]?|bfloat16|infinity|q?nan|snan)$/.test(name)) return undefined;
+    if (floatNames.test(lower)) {
+      throw lexer.error("A floating-point constant cannot be part of an expression");
+    }
+    if (!/^float(?:8|16|32|64|80[me]|128[hl])$/.test(name)) return undefined;
     lexer.next();
     lexer.expect("(");
     const sign = lexer.kind === "-" ? "-" : "";
     if (sign || lexer.kind === "+") lexer.next();
-    const value = this.#float(name, sign + lexer.text);
-    if (value === undefined) throw lexer.error(`Expected a floating-point number`);
+    const isFloat = lexer.kind === "float" ||
+      (lexer.kind === "name" && floatNames.test(lexer.text));
+    const value = isFloat ? this.#surroundings.float(name, sign + lexer.text) : undefined;
+    if (value === undefined) {
+      throw lexer.error(`Expected a floating-point number, found ${lexer.written()}`);
+    }
     lexer.next();
     const span = { start, end: lexer.end };
     lexer.expect(")");
@@ -345,14 +371,8 @@ export class ExpressionParser {
   }
 }
 
-/** A string as a number: its first eight bytes, the first one lowest. */
-function characters(text: string): bigint {
-  let value = 0n;
-  for (let i = Math.min(text.length, 8) - 1; i >= 0; i--) {
-    value = value << 8n | BigInt(text.charCodeAt(i));
-  }
-  return value;
-}
+/** The floating-point constants that have names. */
+export const floatNames: RegExp = /^__\??(?:infinity|q?nan|snan)\??__$/i;
 
 function join(left: Span, right: Span): Span {
   return { start: left.start, end: right.end };

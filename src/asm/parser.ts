@@ -2,9 +2,9 @@ import type { SourceLine } from "./error.ts";
 import {
   type Expression,
   ExpressionParser,
-  type FloatFunction,
+  floatNames,
   isScalar,
-  type LabelLookup,
+  type Surroundings,
 } from "./expression.ts";
 import { FAR, findRows, IMMEDIATE, MEMORY, REGISTER } from "./instructions.ts";
 import { Lexer } from "./lexer.ts";
@@ -175,10 +175,10 @@ export class Parser {
   readonly #expressions: ExpressionParser;
   #times: Expression | undefined;
 
-  /** @param lookup Gives the label of a name; `float` the value of a floating-point function. */
-  constructor(lookup: LabelLookup, float?: FloatFunction) {
+  /** @param surroundings What the expressions hang on. */
+  constructor(surroundings: Surroundings) {
     this.lexer = new Lexer({ text: "", file: "", line: 0, depth: 0 });
-    this.#expressions = new ExpressionParser(this.lexer, lookup, float);
+    this.#expressions = new ExpressionParser(this.lexer, surroundings);
   }
 
   /** Reads an expression at the lexer. */
@@ -457,13 +457,9 @@ export class Parser {
   /** A floating-point constant with its sign, or undefined with the lexer where it was. */
   #float(start: number): string | undefined {
     const lexer = this.lexer;
-    let sign = "";
-    while (lexer.kind === "-" || lexer.kind === "+") {
-      if (lexer.kind === "-") sign = sign === "-" ? "" : "-";
-      lexer.next();
-    }
-    const isNamed = lexer.kind === "name" &&
-      /^__\??(infinity|q?nan|snan)\??__$/i.test(lexer.text);
+    const sign = lexer.kind === "-" ? "-" : "";
+    if (lexer.kind === "-" || lexer.kind === "+") lexer.next();
+    const isNamed = lexer.kind === "name" && floatNames.test(lexer.text);
     if (lexer.kind !== "float" && !isNamed) {
       lexer.seek(start);
       return undefined;

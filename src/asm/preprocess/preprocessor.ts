@@ -5,8 +5,10 @@ import {
   isScalar,
   Label,
   scalar,
+  type Surroundings,
   unknownValue,
 } from "../expression.ts";
+import { floatFunction } from "../float.ts";
 import { Lexer } from "../lexer.ts";
 import {
   type Diagnostic,
@@ -132,11 +134,21 @@ export class Preprocessor implements Host {
   #scanned = 0;
   #bits: number;
   #constants = new Map<string, bigint>();
+  readonly #surroundings: Surroundings;
 
   /** @param options Where the source comes from, what it can read. */
   constructor(options: PreprocessOptions) {
     this.options = options;
     this.#bits = options.bits ?? 16;
+    const bits = () => this.bits;
+    this.#surroundings = {
+      get bits() {
+        return bits();
+      },
+      label: (name) => this.#symbol(name),
+      float: floatFunction,
+      warn: (reason) => this.warn(reason),
+    };
     const standard = new StandardSingles(this);
     this.singles = new SingleMacros(this, (name) => standard.find(name));
     for (const name of RESERVED) this.notice(name);
@@ -648,7 +660,7 @@ export class Preprocessor implements Host {
     const { file, line } = this.#line;
     try {
       this.#lexer.open({ text, file, line, depth: 0 });
-      const parser = new ExpressionParser(this.#lexer, (name) => this.#symbol(name));
+      const parser = new ExpressionParser(this.#lexer, this.#surroundings);
       const expression = parser.parse();
       if (this.#lexer.kind !== "end") this.warn("The rest behind the expression is ignored");
       const value = evaluate(expression, {
@@ -716,7 +728,12 @@ export class Preprocessor implements Host {
       if (!equ) continue;
       try {
         this.#scanner.open({ text: equ[2]!, file: "", line: 0, depth: 0 });
-        const parser = new ExpressionParser(this.#scanner, (name) => new Label(name));
+        const parser = new ExpressionParser(this.#scanner, {
+          bits: this.#bits,
+          label: (name) => new Label(name),
+          float: floatFunction,
+          warn: () => {},
+        });
         const expression = parser.parse();
         const isPlain = this.#scanner.kind === "end" && expression.kind === "constant";
         if (isPlain && isScalar(expression.value)) {

@@ -34,6 +34,29 @@ times (%1-%$strucname)-($-%$strucstart) db 0
 %endif
 %2`,
   ],
+  float: [
+    "1-*",
+    `%rep %0
+[float %1]
+%ifidni %1,default
+%define __?FLOAT_DAZ?__ nodaz
+%define __?FLOAT_ROUND?__ near
+%elifidni %1,daz
+%define __?FLOAT_DAZ?__ daz
+%elifidni %1,nodaz
+%define __?FLOAT_DAZ?__ nodaz
+%elifidni %1,near
+%define __?FLOAT_ROUND?__ near
+%elifidni %1,up
+%define __?FLOAT_ROUND?__ up
+%elifidni %1,down
+%define __?FLOAT_ROUND?__ down
+%elifidni %1,zero
+%define __?FLOAT_ROUND?__ zero
+%endif
+%rotate 1
+%endrep`,
+  ],
   iend: ["0", "times %{$strucname}_size-($-%$strucstart) db 0\n%pop"],
 };
 
@@ -49,13 +72,13 @@ export const RESERVED: readonly string[] = [
 export function standardMulti(name: string): MultiMacro | undefined {
   if (!Object.hasOwn(standardMacros, name)) return undefined;
   const [spec, body] = standardMacros[name]!;
-  const [, minimum, maximum, plus, fallback] = /^(\d)(?:-(\d))?(\+?)(?: (.*))?$/.exec(spec)!;
+  const [, minimum, maximum, plus, fallback] = /^(\d)(?:-([\d*]))?(\+?)(?: (.*))?$/.exec(spec)!;
   const tokens = fallback === undefined ? [] : tokenize(fallback);
   return {
     name,
     caseSensitive: false,
     minimum: Number(minimum),
-    maximum: Number(maximum ?? minimum),
+    maximum: maximum === "*" ? Infinity : Number(maximum ?? minimum),
     isGreedy: plus === "+",
     isHidden: true,
     isRecursive: false,
@@ -112,7 +135,7 @@ export class StandardSingles {
     debug_format: () => [token("id", "null")],
     float_daz: () => [token("id", "nodaz")],
     float_round: () => [token("id", "near")],
-    float: () => tokenize("nodaz,near"),
+    float: () => tokenize("__?FLOAT_DAZ?__,__?FLOAT_ROUND?__"),
     date: () => [token("string", `"${this.#date(LOCAL)}"`)],
     time: () => [token("string", `"${this.#time(LOCAL)}"`)],
     date_num: () => [token("number", this.#date(LOCAL).replaceAll("-", ""))],
