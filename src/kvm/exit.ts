@@ -343,8 +343,15 @@ const MMIO_ADDRESS = PAYLOAD + mmio.offsetOf("phys_addr");
 const MMIO_LENGTH = PAYLOAD + mmio.offsetOf("len");
 const MMIO_IS_WRITE = PAYLOAD + mmio.offsetOf("is_write");
 
+const debug = payloads.debug;
+const DEBUG_EXCEPTION = PAYLOAD + debug.offsetOf("exception");
+const DEBUG_PC = PAYLOAD + debug.offsetOf("pc");
+const DEBUG_DR6 = PAYLOAD + debug.offsetOf("dr6");
+const DEBUG_DR7 = PAYLOAD + debug.offsetOf("dr7");
+
 const KVM_EXIT_IO = exitReasons.indexOf("KVM_EXIT_IO");
 const KVM_EXIT_MMIO = exitReasons.indexOf("KVM_EXIT_MMIO");
+const KVM_EXIT_DEBUG = exitReasons.indexOf("KVM_EXIT_DEBUG");
 const KVM_EXIT_HLT = exitReasons.indexOf("KVM_EXIT_HLT");
 
 /** Where the data of a port access lies in `run`. */
@@ -408,6 +415,15 @@ export function decodeExit(run: Uint8Array, view: DataView): Exit {
       data,
     };
   }
+  if (number === KVM_EXIT_DEBUG) {
+    return {
+      reason: "debug",
+      exception: view.getUint32(DEBUG_EXCEPTION, true),
+      pc: view.getBigUint64(DEBUG_PC, true),
+      dr6: view.getBigUint64(DEBUG_DR6, true),
+      dr7: view.getBigUint64(DEBUG_DR7, true),
+    };
+  }
   if (number === KVM_EXIT_HLT) return { reason: "hlt" };
   return decodeRare(number, view);
 }
@@ -426,8 +442,6 @@ function decodeRare(number: number, view: DataView): Exit {
       const { nr, args, longmode } = read(payloads.hypercall);
       return { reason: "hypercall", nr, args, longMode: longmode !== 0 };
     }
-    case "KVM_EXIT_DEBUG":
-      return { reason: "debug", ...read(payloads.debug) };
     case "KVM_EXIT_FAIL_ENTRY":
       return { reason: "failEntry", ...read(payloads.failEntry) };
     case "KVM_EXIT_TPR_ACCESS": {

@@ -117,6 +117,26 @@ export function tryDebugging(facility: DebugFacility, mode: Mode): Support {
     }));
 }
 
+/**
+ * Whether single-stepping, once set, stays: where KVM emulates every instruction its emulator looks
+ * at the debug setting after each, and a step over HLT is one like any other. A CPU steps by TF,
+ * which KVM sets in the guest only with `KVM_SET_GUEST_DEBUG`, and which is lost with registers
+ * that are written and instructions that are emulated.
+ *
+ * @throws {KvmError} When KVM cannot be used at all.
+ */
+export function keepsStepping(): boolean {
+  // Real mode alone tells nothing: a CPU may leave that to the emulator.
+  return (["protected", "long"] as const).every((mode) =>
+    once(`step over HLT ${mode}`, () =>
+      tryGuest(mode, [HLT], ({ vcpu, run }) => {
+        vcpu.setGuestDebug({ singleStep: true });
+        const end = run();
+        return end === "debug" ? undefined : `a step over HLT ${ended(end)}`;
+      })).works
+  );
+}
+
 let deadline: Promise<DeadlineSupport> | undefined;
 
 /**

@@ -95,8 +95,9 @@ export interface RunOptions {
   /** Stops it from outside. */
   signal?: AbortSignal;
   /**
-   * Runs an instruction at a time and is called after each, as far as the host steps
-   * ({@linkcode trace}); what it returns ends the run.
+   * Runs an instruction at a time and is called after each, as far as the host steps; what it returns
+   * ends the run. Most hosts forget the stepping now and then: it is to be set again after each
+   * ({@linkcode Vcpu.setGuestDebug}). {@linkcode trace} does all that.
    */
   step?: () => Stop | undefined;
 }
@@ -261,6 +262,14 @@ export class Machine implements Disposable {
     return region.bytes.slice(start, start + length);
   }
 
+  /** Whether the bytes at a guest-physical address are these. */
+  holds(address: number, bytes: Uint8Array): boolean {
+    const region = this.#regionOf(address, bytes.length);
+    if (region === undefined) return false;
+    const start = address - region.guestAddress;
+    return bytes.every((byte, i) => region.bytes[start + i] === byte);
+  }
+
   /** Writes `bytes` to a guest-physical address; false where a part is not RAM. */
   write(address: number, bytes: Uint8Array): boolean {
     const region = this.#regionOf(address, bytes.length);
@@ -358,7 +367,7 @@ export class Machine implements Disposable {
       case "shutdown":
         return { reason: exit.reason };
       case "debug":
-        return step ? this.#afterStep(step) : { reason: "unhandled", exit };
+        return step ? step() : { reason: "unhandled", exit };
       default:
         return { reason: "unhandled", exit };
     }
@@ -370,14 +379,7 @@ export class Machine implements Disposable {
    */
   #completeStep(step: () => Stop | undefined): Stop | "tick" | undefined {
     const next = this.vcpu.complete();
-    return next === undefined ? this.#afterStep(step) : this.#handle(next, step);
-  }
-
-  #afterStep(step: () => Stop | undefined): Stop | undefined {
-    const stop = step();
-    // AMD forgets the stepping with every step and every register that was set.
-    if (stop === undefined) this.vcpu.setGuestDebug({ singleStep: true });
-    return stop;
+    return next === undefined ? step() : this.#handle(next, step);
   }
 
   #ended(status: number): Stop {

@@ -3,6 +3,7 @@ import { kvmRegs, kvmSegment, kvmSregs } from "../kvm/uapi.ts";
 import * as control from "../x86/control.ts";
 import { flags } from "../x86/mod.ts";
 import { LONGEST_INSTRUCTION } from "./code.ts";
+import { keepsStepping } from "./host.ts";
 import type { Machine, RunOptions, Stop } from "./machine.ts";
 import { repeatedOpcode } from "./repeat.ts";
 
@@ -72,7 +73,9 @@ export async function trace(machine: Machine, options: TraceOptions): Promise<St
   const memories = machine.memory
     .filter(({ readOnly }) => memory && !readOnly)
     .map((region) => new MemoryWatch(region));
-  let instruction = look(machine, registers);
+  const code = new CodeWatch(machine);
+  const look = () => lookAt(machine, { registers, code });
+  let instruction = look();
   let isReported = false;
 
   const report = (): boolean => {
@@ -82,15 +85,17 @@ export async function trace(machine: Machine, options: TraceOptions): Promise<St
       memory: memories.flatMap((memory) => memory.changes()),
     };
     const done = instruction;
-    instruction = look(machine, registers);
+    instruction = look();
     return onStep({ ...done, ...changes, next: instruction.address }) === true;
   };
   const waitsInKvm = machine.vm.setup.irqchip === true;
+  const isSteppingKept = keepsStepping();
   const step = (): Stop | undefined => {
+    if (!isSteppingKept) machine.vcpu.setGuestDebug({ singleStep: true });
     const { code, address, bits } = instruction;
     // Some hosts step over a repeated string instruction at once, others at every repetition.
     if (repeatedOpcode(code, bits) !== undefined) {
-      if (look(machine, registers).address === address) return undefined;
+      if (look().address === address) return undefined;
     }
     const isOver = report();
     // Where KVM emulates the guest, the step over HLT is one like any other.
@@ -105,12 +110,36 @@ export async function trace(machine: Machine, options: TraceOptions): Promise<St
 }
 
 /** The instruction that comes next. */
-function look(machine: Machine, registers: RegisterWatch) {
+function lookAt(
+  machine: Machine,
+  { registers, code }: { registers: RegisterWatch; code: CodeWatch },
+) {
   const { rip, cs, base, bits, isPaged } = registers.position();
   const linear = bits === 64 ? rip : BigInt.asUintN(32, base + rip);
   const physical = isPaged ? machine.vcpu.translate(linear) : Number(linear);
-  const code = physical === undefined ? undefined : machine.read(physical, LONGEST_INSTRUCTION);
-  return { address: Number(linear), cs, rip, bits, code: code ?? new Uint8Array(0) };
+  return { address: Number(linear), cs, rip, bits, code: code.at(physical) };
+}
+
+const NO_CODE = new Uint8Array(0);
+
+/** The instructions met so far: most are met again and again, and copying is what costs. */
+class CodeWatch {
+  readonly #machine: Machine;
+  readonly #known = new Map<number, Uint8Array>();
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  /** A copy of the bytes at a guest-physical address; none where there is no RAM. */
+  at(address: number | undefined): Uint8Array {
+    if (address === undefined) return NO_CODE;
+    const known = this.#known.get(address);
+    if (known !== undefined && this.#machine.holds(address, known)) return known;
+    const code = this.#machine.read(address, LONGEST_INSTRUCTION) ?? NO_CODE;
+    this.#known.set(address, code);
+    return code;
+  }
 }
 
 const generalNames = {
@@ -268,7 +297,7 @@ class MemoryWatch {
     memory.setDirtyLog(true);
     for (let page = 0; page * PAGE_SIZE < memory.size; page++) {
       const bytes = this.#page(page);
-      if (bytes.some((byte) => byte !== 0)) this.#pages.set(page, bytes.slice());
+      if (wordsOf(bytes).some((word) => word !== 0)) this.#pages.set(page, bytes.slice());
     }
   }
 
@@ -291,8 +320,11 @@ class MemoryWatch {
   #compare(page: number, changes: MemoryChange[]): void {
     const now = this.#page(page);
     const before = this.#pages.get(page) ?? new Uint8Array(PAGE_SIZE);
+    const [nowWords, beforeWords] = [wordsOf(now), wordsOf(before)];
     const address = this.#memory.guestAddress + page * PAGE_SIZE;
     for (let i = 0; i < PAGE_SIZE; i++) {
+      // Most of a page is as it was: that is seen faster word by word.
+      while (i % 4 === 0 && i < PAGE_SIZE && nowWords[i / 4] === beforeWords[i / 4]) i += 4;
       if (now[i] === before[i]) continue;
       const start = i;
       while (i < PAGE_SIZE && now[i] !== before[i]) i++;
@@ -305,4 +337,8 @@ class MemoryWatch {
     before.set(now);
     this.#pages.set(page, before);
   }
+}
+
+function wordsOf(page: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(page.buffer, page.byteOffset, page.length / 4);
 }

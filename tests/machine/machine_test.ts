@@ -54,6 +54,14 @@ kvmTest("Machine.run() hands over output within 20 ms, from a guest that then lo
   assert(delay <= 2 * LATE, `${delay} ms, the making of the machine included`);
 });
 
+kvmTest("Machine.holds() compares RAM with bytes, and RAM alone", () => {
+  using machine = new Machine({ ram: 0x2000 });
+  machine.write(0x1ffe, Uint8Array.of(1, 2));
+  assert(machine.holds(0x1ffe, Uint8Array.of(1, 2)));
+  assert(!machine.holds(0x1ffe, Uint8Array.of(1, 3)));
+  assert(!machine.holds(0x1fff, Uint8Array.of(2, 0)));
+});
+
 kvmTest("Machine.run() is interrupted by a signal within 50 ms", async () => {
   for (const source of ["jmp $", "again: out 0x80, al\njmp again"]) {
     const program = loadSource(`;! io: ignore\n${source}`, "loop.asm");
