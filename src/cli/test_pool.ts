@@ -1,4 +1,4 @@
-import { type GuestResult, proveFile } from "./test_guest.ts";
+import type { GuestResult } from "./test_guest.ts";
 
 /** What each thread gets: every file, and what the threads share. */
 export interface Job {
@@ -45,11 +45,14 @@ export async function proveAll(
 /** Proves files that nobody has taken yet, until there are no more. */
 export async function proveShare(job: Job, send: (message: Message) => void): Promise<void> {
   const { files, shared } = job;
+  // Loaded only now: the workers start meanwhile.
+  const { proveFile } = await import("./test_guest.ts");
   while (Atomics.load(shared, STOP) === 0) {
     const index = Atomics.add(shared, NEXT, 1);
     if (index >= files.length) break;
     send({ index, result: await proveFile(files[index]!) });
-    await turn();
+    // So that the messages of workers arrive.
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
   send("done");
 }
@@ -68,17 +71,5 @@ function startWorker(job: Job, take: (message: Message) => void): Promise<void> 
       reject(new Error(`A worker failed: ${event.message}`));
     };
     worker.postMessage(job);
-  });
-}
-
-/** Lets the event loop take a turn, so that the messages of workers arrive: sooner than a timer. */
-function turn(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
   });
 }
