@@ -1,5 +1,5 @@
 import { type Program, readGuest } from "../guest/mod.ts";
-import { parseNumberOrLabel } from "../guest/expectation.ts";
+import { parseSum } from "../guest/expectation.ts";
 import { Scanner } from "../guest/scanner.ts";
 import type { IoExit, MmioExit } from "../kvm/mod.ts";
 import {
@@ -198,7 +198,10 @@ function repeatOf({ values }: Parsed): number {
 /** `0x400:64`, `buffer:16` */
 function parseDump(text: string, program: Program): { address: number; length: number } {
   const scanner = new Scanner({ file: "--dump", line: 1, text, start: 0 });
-  const start = parseNumberOrLabel(scanner, program.symbols);
+  const { value: start } = parseSum(scanner, {
+    symbols: program.symbols,
+    what: "an address or a label",
+  });
   if (!scanner.take(":")) throw scanner.unexpected("expected : and a length: 0x400:64");
   const length = scanner.number("a length");
   scanner.end();

@@ -3,10 +3,12 @@ import { type Mode, modes, PAGE_TABLES_ADDRESS } from "../x86/mode.ts";
 import { findRegister, type Register, registerNames } from "../x86/register.ts";
 import {
   checkAddress,
+  checkFit,
   type Expectation,
+  type Names,
   parseExpectation,
   parseFitting,
-  parseNumberOrLabel,
+  parseSum,
 } from "./expectation.ts";
 import { type Located, Scanner } from "./scanner.ts";
 
@@ -67,31 +69,36 @@ export function defaultSettings(): Settings {
 
 const DIRECTIVE = /^\s*;!\s*([\w-]*)\s*(:?)\s*/;
 
+/** A directive up to a comment behind its value: a semicolon outside of quotes. */
+const UNCOMMENTED = /^\s*;!(?:[^;"'`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)*(?=;)/;
+
 /**
- * Reads the directives of a guest's source: its lines that begin with `;!`.
+ * Reads the directives of a guest's source: its lines that begin with `;!`. A comment may follow.
  *
  * @param source The guest's source.
- * @param options `name`: the source's name for messages; `symbols`: what labels mean.
+ * @param options `name`: the source's name for messages; the rest: what names mean.
  * @throws {AssemblyError} For a directive that is unknown or whose value is wrong.
  */
 export function parseDirectives(
   source: string,
-  options: { name: string; symbols: ReadonlyMap<string, bigint> },
+  options: Names & { name: string },
 ): Settings {
+  const { name: file, ...names } = options;
   const settings = defaultSettings();
-  for (const [i, text] of source.split("\n").entries()) {
+  for (const [i, line] of source.split("\n").entries()) {
+    const text = UNCOMMENTED.exec(line)?.[0] ?? line;
     const found = DIRECTIVE.exec(text);
     if (found === null) continue;
     const [all, name = "", colon] = found;
-    const at = { file: options.name, line: i + 1, text };
+    const at = { file, line: i + 1, text };
     if (name === "" || colon !== ":") {
       throw new Scanner({ ...at, start: text.indexOf(";!") }).error(
         "A directive is written ;! NAME: VALUE",
       );
     }
     applyDirective(settings, name, {
+      ...names,
       at: { ...at, start: all.length },
-      symbols: options.symbols,
       nameStart: text.indexOf(name),
     });
   }
@@ -121,9 +128,9 @@ export function findDirective(
 export function applyDirective(
   settings: Settings,
   name: string,
-  options: { at: Located; symbols: ReadonlyMap<string, bigint>; nameStart?: number },
+  options: Names & { at: Located; nameStart?: number },
 ): void {
-  const { at, symbols, nameStart = at.start } = options;
+  const { at, nameStart = at.start, ...names } = options;
   const apply = Object.hasOwn(directives, name) ? directives[name] : undefined;
   const scanner = new Scanner(at);
   if (apply === undefined) {
@@ -132,13 +139,12 @@ export function applyDirective(
       known: Object.keys(directives),
     });
   }
-  apply(settings, { scanner, at, symbols });
+  apply(settings, { ...names, scanner, at });
 }
 
-interface Context {
+interface Context extends Names {
   scanner: Scanner;
   at: Located;
-  symbols: ReadonlyMap<string, bigint>;
 }
 
 /** What each directive does. */
@@ -159,8 +165,8 @@ const directives: Record<string, (settings: Settings, context: Context) => void>
   stack(settings, context) {
     settings.stack = parseAddress(context);
   },
-  set(settings, { scanner }) {
-    do settings.set.push(parseRegisterValue(scanner)); while (scanner.take(","));
+  set(settings, { scanner, symbols }) {
+    do settings.set.push(parseRegisterValue(scanner, symbols)); while (scanner.take(","));
     scanner.end();
   },
   cpuid(settings, { scanner }) {
@@ -175,22 +181,26 @@ const directives: Record<string, (settings: Settings, context: Context) => void>
     settings.io = scanner.oneOf(["stop", "log", "ignore"], "io");
     scanner.end();
   },
-  expect(settings, { at, symbols }) {
-    settings.expect.push(parseExpectation(at, symbols));
+  expect(settings, context) {
+    settings.expect.push(parseExpectation(context.at, context));
   },
   timeout(settings, { scanner, at }) {
     settings.timeout = parseDuration(scanner, at);
   },
 };
 
-function parseAddress({ scanner, symbols }: Context): number {
+function parseAddress({ scanner, symbols, addresses = symbols }: Context): number {
   const start = scanner.position;
-  const value = checkAddress(scanner, parseNumberOrLabel(scanner, symbols), start);
+  const { value } = parseSum(scanner, { symbols: addresses, what: "an address or a label" });
+  const address = checkAddress(scanner, value, start);
   scanner.end();
-  return value;
+  return address;
 }
 
-function parseRegisterValue(scanner: Scanner): { register: Register; value: bigint } {
+function parseRegisterValue(
+  scanner: Scanner,
+  symbols: Names["symbols"],
+): { register: Register; value: bigint } {
   const start = scanner.position;
   const name = scanner.name("a register");
   const register = findRegister(name);
@@ -198,7 +208,10 @@ function parseRegisterValue(scanner: Scanner): { register: Register; value: bigi
     throw scanner.unknownName(`There is no register "${name}"`, { start, known: registerNames() });
   }
   if (!scanner.take("=")) throw scanner.unexpected("expected =");
-  const value = BigInt.asUintN(register.bits, parseFitting(scanner, register.bits));
+  const value = BigInt.asUintN(
+    register.bits,
+    parseFitting(scanner, { symbols, bits: register.bits }),
+  );
   return { register, value };
 }
 
@@ -213,7 +226,9 @@ function parseCpuidMask(scanner: Scanner): CpuidMask {
 }
 
 function parseWord(scanner: Scanner): number {
-  return Number(BigInt.asUintN(32, parseFitting(scanner, 32)));
+  const start = scanner.position;
+  const value = checkFit(scanner, scanner.number("a value"), { bits: 32, start });
+  return Number(BigInt.asUintN(32, value));
 }
 
 /** `.1`, which the scanner takes for a local label. */

@@ -44,24 +44,29 @@ export interface Expectation {
   check(outcome: Outcome): Verdict;
 }
 
+/** What the names in a directive mean. */
+export interface Names {
+  /** As values: what the assembler gives them. */
+  readonly symbols: ReadonlyMap<string, bigint>;
+  /** As addresses: where they lie in RAM. The same, unless the image is not where its `org` says. */
+  readonly addresses?: ReadonlyMap<string, bigint>;
+}
+
 /** The widths of memory operands, in bytes. */
 const sizes = { byte: 1, word: 2, dword: 4, qword: 8 } as const;
 
 /**
  * Reads an expectation: `ax = 42`, `zf = 1`, `rcx = 1..9`, `word [0x400] != 0`, `dword [label+4] =
- * 42`, `[0x500] = "text"`, `output = "Hi\n"`, `exit = hlt`, `exit = status 3`.
+ * 42`, `rsi = label + 4`, `[0x500] = "text"`, `output = "Hi\n"`, `exit = hlt`, `exit = status 3`.
  *
  * @param at The text and its place.
- * @param symbols The addresses that names in brackets mean.
+ * @param names What names in it mean.
  * @throws {AssemblyError} When it is not an expectation; the error points at what is wrong.
  */
-export function parseExpectation(
-  at: Located,
-  symbols: ReadonlyMap<string, bigint>,
-): Expectation {
+export function parseExpectation(at: Located, names: Names): Expectation {
   const scanner = new Scanner(at);
   const text = at.text.slice(at.start).trim();
-  const { subject, place, check } = parseSubject(scanner, symbols);
+  const { subject, place, check } = parseSubject(scanner, names);
   scanner.end();
   return {
     text,
@@ -79,24 +84,24 @@ interface Check {
   check(outcome: Outcome): { found: string; holds: boolean };
 }
 
-function parseSubject(scanner: Scanner, symbols: ReadonlyMap<string, bigint>): Check {
+function parseSubject(scanner: Scanner, names: Names): Check {
   if (scanner.take("output")) return parseOutput(scanner);
-  if (scanner.take("exit")) return parseExit(scanner);
+  if (scanner.take("exit")) return parseExit(scanner, names);
   for (const [word, size] of Object.entries(sizes)) {
-    if (scanner.take(word)) return parseMemory(scanner, symbols, { word, size });
+    if (scanner.take(word)) return parseMemory(scanner, { ...names, word, size });
   }
-  if (scanner.peek === "[") return parseMemoryBytes(scanner, symbols);
-  return parseRegister(scanner);
+  if (scanner.peek === "[") return parseMemoryBytes(scanner, names);
+  return parseRegister(scanner, names);
 }
 
-function parseRegister(scanner: Scanner): Check {
+function parseRegister(scanner: Scanner, { symbols }: Names): Check {
   const start = scanner.position;
   const name = scanner.name("a register, a size and an address, output or exit");
   const register = findRegister(name);
   if (register === undefined) {
     throw scanner.unknownName(`There is no register "${name}"`, { start, known: registerNames() });
   }
-  const compare = parseComparison(scanner, register.bits);
+  const compare = parseComparison(scanner, { symbols, bits: register.bits });
   return {
     subject: "register",
     place: register.name,
@@ -109,11 +114,10 @@ function parseRegister(scanner: Scanner): Check {
 
 function parseMemory(
   scanner: Scanner,
-  symbols: ReadonlyMap<string, bigint>,
-  { word, size }: { word: string; size: number },
+  { word, size, ...names }: Names & { word: string; size: number },
 ): Check {
-  const address = parseAddress(scanner, symbols);
-  const compare = parseComparison(scanner, size * 8);
+  const address = parseAddress(scanner, names);
+  const compare = parseComparison(scanner, { symbols: names.symbols, bits: size * 8 });
   const place = `${word} [${address.text}]`;
   return {
     subject: "memory",
@@ -127,8 +131,8 @@ function parseMemory(
   };
 }
 
-function parseMemoryBytes(scanner: Scanner, symbols: ReadonlyMap<string, bigint>): Check {
-  const address = parseAddress(scanner, symbols);
+function parseMemoryBytes(scanner: Scanner, names: Names): Check {
+  const address = parseAddress(scanner, names);
   const isEqual = parseEquality(scanner);
   if (!scanner.isString) {
     throw scanner.unexpected("expected a string: a number takes byte, word, dword or qword");
@@ -164,10 +168,10 @@ function parseOutput(scanner: Scanner): Check {
   };
 }
 
-function parseExit(scanner: Scanner): Check {
+function parseExit(scanner: Scanner, { symbols }: Names): Check {
   const isEqual = parseEquality(scanner);
   const reason = scanner.oneOf(["hlt", "shutdown", "status"], "the exit");
-  const status = reason === "status" ? parseStatus(scanner) : 0;
+  const status = reason === "status" ? parseStatus(scanner, symbols) : 0;
   return {
     subject: "exit",
     place: "exit",
@@ -180,9 +184,9 @@ function parseExit(scanner: Scanner): Check {
 }
 
 /** A status is what the guest writes to a port: up to 32 bits. */
-function parseStatus(scanner: Scanner): number {
+function parseStatus(scanner: Scanner, symbols: Names["symbols"]): number {
   const start = scanner.position;
-  const status = scanner.number("a status");
+  const status = parseSum(scanner, { symbols, what: "a status" }).value;
   if (status < 0n || status >= 1n << 32n) {
     throw scanner.error("A status is between 0 and 2^32 - 1", start);
   }
@@ -191,18 +195,11 @@ function parseStatus(scanner: Scanner): number {
 
 function parseAddress(
   scanner: Scanner,
-  symbols: ReadonlyMap<string, bigint>,
+  { symbols, addresses = symbols }: Names,
 ): { value: number; text: string } {
   if (!scanner.take("[")) throw scanner.unexpected("expected an address in brackets");
   const start = scanner.position;
-  let value = 0n;
-  let text = "";
-  for (let sign = "+"; sign !== "";) {
-    const term = parseTerm(scanner, symbols);
-    value += sign === "+" ? term.value : -term.value;
-    text += (text === "" ? "" : sign) + term.text;
-    sign = scanner.take("+") ? "+" : scanner.take("-") ? "-" : "";
-  }
+  const { value, text } = parseSum(scanner, { symbols: addresses, what: "an address or a label" });
   if (!scanner.take("]")) throw scanner.unexpected("expected ]");
   return { value: checkAddress(scanner, value, start), text };
 }
@@ -215,31 +212,37 @@ export function checkAddress(scanner: Scanner, value: bigint, start: number): nu
   return Number(value);
 }
 
-function parseTerm(
+/** Reads numbers, characters and names, added and subtracted: `42`, `-1`, `table + 4`, `end - start`. */
+export function parseSum(
   scanner: Scanner,
-  symbols: ReadonlyMap<string, bigint>,
+  options: { symbols: ReadonlyMap<string, bigint>; what: string },
 ): { value: bigint; text: string } {
-  const text = scanner.peek;
-  return { value: parseNumberOrLabel(scanner, symbols), text };
+  let value = 0n;
+  let text = "";
+  let sign = scanner.take("-") ? "-" : "";
+  do {
+    text += sign + scanner.peek;
+    const term = parseTerm(scanner, options);
+    value += sign === "-" ? -term : term;
+    sign = ["+", "-"].find((sign) => scanner.take(sign)) ?? "";
+  } while (sign !== "");
+  return { value, text };
 }
 
-/** Reads a number that is not negative, or a name that `symbols` knows. */
-export function parseNumberOrLabel(
+function parseTerm(
   scanner: Scanner,
-  symbols: ReadonlyMap<string, bigint>,
+  { symbols, what }: { symbols: ReadonlyMap<string, bigint>; what: string },
 ): bigint {
+  if (scanner.peek === "-") throw scanner.unexpected(`expected ${what}`);
+  if (!scanner.isName) return scanner.number(what);
   const value = symbols.get(scanner.peek);
-  if (value !== undefined && !scanner.isString) {
-    scanner.name("a label");
-    return value;
-  }
-  if (/^[A-Za-z_.?@]/.test(scanner.peek)) {
+  if (value === undefined) {
     throw scanner.unknownName(`The guest has no label "${scanner.peek}"`, {
       known: [...symbols.keys()],
     });
   }
-  if (scanner.peek === "-") throw scanner.unexpected("expected an address or a label");
-  return scanner.number("an address or a label");
+  scanner.name(what);
+  return value;
 }
 
 function parseEquality(scanner: Scanner): boolean {
@@ -252,11 +255,16 @@ function parseEquality(scanner: Scanner): boolean {
  * Reads a comparison with a value of `bits` bits: what it tells of a value that was found. A
  * negative number makes it a comparison of signed values.
  */
-function parseComparison(scanner: Scanner, bits: number): (found: bigint) => boolean {
+function parseComparison(
+  scanner: Scanner,
+  { symbols, bits }: { symbols: Names["symbols"]; bits: number },
+): (found: bigint) => boolean {
   const operator = ["=", "!=", "<=", ">=", "<", ">"].find((sign) => scanner.take(sign));
   if (operator === undefined) throw scanner.unexpected("expected =, !=, <, >, <= or >=");
-  const value = parseFitting(scanner, bits);
-  if (operator === "=" && scanner.take("..")) return parseRange(scanner, { first: value, bits });
+  const value = parseFitting(scanner, { symbols, bits });
+  if (operator === "=" && scanner.take("..")) {
+    return parseRange(scanner, { first: value, symbols, bits });
+  }
   const read = value < 0n ? BigInt.asIntN : BigInt.asUintN;
   switch (operator) {
     case "!=":
@@ -276,19 +284,31 @@ function parseComparison(scanner: Scanner, bits: number): (found: bigint) => boo
 
 function parseRange(
   scanner: Scanner,
-  { first, bits }: { first: bigint; bits: number },
+  { first, symbols, bits }: { first: bigint; symbols: Names["symbols"]; bits: number },
 ): (found: bigint) => boolean {
   const start = scanner.position;
-  const last = parseFitting(scanner, bits);
+  const last = parseFitting(scanner, { symbols, bits });
   if (last < first) throw scanner.error("The range ends before it begins", start);
   // Counted from its first value on, a range from a negative value to a positive one is one piece.
   return (found) => BigInt.asUintN(bits, found - first) <= last - first;
 }
 
-/** Reads a number that fits into `bits` bits, signed or unsigned. */
-export function parseFitting(scanner: Scanner, bits: number): bigint {
+/** Reads a value that fits into `bits` bits, signed or unsigned. */
+export function parseFitting(
+  scanner: Scanner,
+  { symbols, bits }: { symbols: Names["symbols"]; bits: number },
+): bigint {
   const start = scanner.position;
-  const value = scanner.number("a value");
+  const { value } = parseSum(scanner, { symbols, what: "a value" });
+  return checkFit(scanner, value, { bits, start });
+}
+
+/** Refuses a value, which stands at `start`, that does not fit into `bits` bits. */
+export function checkFit(
+  scanner: Scanner,
+  value: bigint,
+  { bits, start }: { bits: number; start: number },
+): bigint {
   if (value >= 1n << BigInt(bits) || value < -(1n << BigInt(bits - 1))) {
     throw scanner.error(`The value does not fit into ${bits} bit${bits === 1 ? "" : "s"}`, start);
   }

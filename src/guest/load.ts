@@ -46,7 +46,7 @@ function fromElf(bytes: Uint8Array, options: LoadOptions): Program {
   const last = segments.at(-1)!;
   settings.ram = Math.max(settings.ram, ramFor(last.address + (last.size ?? last.bytes.length)));
   const [first, ...others] = segments;
-  return settle(settings, {
+  return settle(() => settings, {
     name,
     format: "elf",
     segments: [first!, ...others],
@@ -73,7 +73,7 @@ function fromFlat(bytes: Uint8Array, options: LoadOptions): Program {
   const isBootSector = bytes.length >= BOOT_SECTOR.size &&
     BOOT_SECTOR.signature.every((byte, i) => bytes[BOOT_SECTOR.size - 2 + i] === byte);
   const address = isBootSector ? BOOT_SECTOR.address : 0;
-  return settle(defaultSettings(), {
+  return settle(defaultSettings, {
     name: options.name,
     format: "flat",
     segments: [{ address, bytes }],

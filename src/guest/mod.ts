@@ -17,6 +17,7 @@ export {
   type Ending,
   type Expectation,
   formatEnding,
+  type Names,
   type Outcome,
   parseExpectation,
   quote,

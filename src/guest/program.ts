@@ -2,7 +2,7 @@ import type { Assembly, Bits, ListingRow } from "../asm/mod.ts";
 import { modes } from "../x86/mode.ts";
 import { applyDirective, findDirective, parseDirectives, type Settings } from "./directive.ts";
 import { GuestError } from "./error.ts";
-import { parseExpectation } from "./expectation.ts";
+import { type Names, parseExpectation } from "./expectation.ts";
 import { type Located, Scanner } from "./scanner.ts";
 
 /** A part of a program that is copied into RAM. */
@@ -29,7 +29,7 @@ export interface Program {
   readonly stack: number;
   /** What its directives say. */
   readonly settings: Settings;
-  /** The address or value of every label. */
+  /** Where in RAM every label lies, and the value of every constant. */
   readonly symbols: ReadonlyMap<string, bigint>;
   /** Which source line made which bytes; empty where there is no source. */
   readonly listing: readonly ListingRow[];
@@ -76,7 +76,7 @@ export interface Contents {
 export function fromAssembly(source: string, assembly: Assembly, options: LoadOptions): Program {
   const { name } = options;
   const { bytes, origin, bits, listing, symbols, warnings } = assembly;
-  return settle(parseDirectives(source, { name, symbols }), {
+  return settle((names) => parseDirectives(source, { ...names, name }), {
     name,
     format: "source",
     segments: [{ address: origin, bytes }],
@@ -91,21 +91,30 @@ export function fromAssembly(source: string, assembly: Assembly, options: LoadOp
   }, options);
 }
 
-/** Applies the overrides, fills in what neither they nor the guest say, and checks the whole. */
-export function settle(settings: Settings, contents: Contents, options: LoadOptions): Program {
-  const { name, format, symbols, source, bits } = contents;
+/**
+ * Applies the overrides, fills in what neither they nor the guest say, and checks the whole.
+ *
+ * @param own Gives the guest's own settings, where names mean what it is told.
+ */
+export function settle(
+  own: (names: Names) => Settings,
+  contents: Contents,
+  options: LoadOptions,
+): Program {
+  const { name, format, source, bits, listing } = contents;
   const { overrides = [] } = options;
-  const own = settings.expect.splice(0);
-  for (const { name, at } of overrides) applyDirective(settings, name, { at, symbols });
-  const isReplaced = (place: string) => settings.expect.some((other) => other.place === place);
-  settings.expect = [...own.filter(({ place }) => !isReplaced(place)), ...settings.expect];
-  if (!isReplaced("exit")) {
-    const text = "exit = hlt";
-    settings.expect.push(parseExpectation({ file: name, line: 0, text, start: 0 }, symbols));
-  }
-  const { mode, ram, load, entry = load ?? contents.entry } = settings;
-  const { stack = mode === "real" ? Math.min(REAL_MODE_STACK, ram) : ram } = settings;
   const [first, ...others] = contents.segments;
+  let { symbols } = contents;
+  let settings = override(own({ symbols }), { name, names: { symbols }, overrides });
+  const { load = first.address } = settings;
+  if (load !== first.address) {
+    const addresses = moveLabels(symbols, { listing, by: load - first.address });
+    const names = { symbols, addresses };
+    settings = { ...override(own(names), { name, names, overrides }), load };
+    symbols = addresses;
+  }
+  const { mode, ram, entry = settings.load ?? contents.entry } = settings;
+  const { stack = mode === "real" ? Math.min(REAL_MODE_STACK, ram) : ram } = settings;
   const warnings = [...contents.warnings];
   if (bits !== undefined && bits !== modes[mode].bits && settings.entry === undefined) {
     warnings.push(
@@ -116,17 +125,38 @@ export function settle(settings: Settings, contents: Contents, options: LoadOpti
   const program: Program = {
     name,
     format,
-    segments: [{ ...first, address: load ?? first.address }, ...others],
+    segments: [{ ...first, address: load }, ...others],
     entry,
     stack,
     settings,
     symbols,
-    listing: contents.listing,
+    listing,
     warnings,
   };
   const misfit = findMisfit(program);
   if (misfit !== undefined) throw misplaced(misfit, { name, overrides, source });
   return program;
+}
+
+/** Settings with the overrides applied, and the expectation that every guest has: that it halts. */
+function override(
+  settings: Settings,
+  { name: file, names, overrides }: {
+    name: string;
+    names: Names;
+    overrides: readonly Override[];
+  },
+): Settings {
+  const own = settings.expect.splice(0);
+  for (const { name, at } of overrides) applyDirective(settings, name, { ...names, at });
+  const isReplaced = (place: string) => settings.expect.some((other) => other.place === place);
+  settings.expect = [...own.filter(({ place }) => !isReplaced(place)), ...settings.expect];
+  if (!isReplaced("exit")) {
+    settings.expect.push(
+      parseExpectation({ file, line: 0, text: "exit = hlt", start: 0 }, names),
+    );
+  }
+  return settings;
 }
 
 /** The top of a real-mode stack, below where a BIOS loads a boot sector. */
@@ -185,6 +215,38 @@ function misplaced(
   if (source === undefined) return new GuestError(file, reason);
   const first = { file, line: 1, text: source.split("\n", 1)[0]!, start: 0 };
   return new Scanner(findDirective(source, { file, names }) ?? first).error(reason);
+}
+
+/**
+ * Tells the constants (`equ`) among the assembler's symbols, which are also labels.
+ *
+ * @param listing The listing of the source that defines them.
+ * @returns Whether the symbol with this whole name is a constant.
+ */
+export function findConstants(listing: readonly ListingRow[]): (name: string) => boolean {
+  const names = new Set(
+    listing.flatMap(({ source }) => /^\s*([\w.$?@~#]+):?\s+equ\s/i.exec(source)?.[1] ?? []),
+  );
+  // A local one is written without the label that it belongs to.
+  return (name) => names.has(name) || names.has(name.replace(/^.*\./, "."));
+}
+
+/**
+ * Where labels lie when an image is not where its `org` says.
+ *
+ * @param symbols The labels and constants as the assembler gives them.
+ * @param options `listing`: of the source that defines them; `by`: how far the image was moved.
+ * @returns The labels moved with it, and the constants.
+ */
+function moveLabels(
+  symbols: ReadonlyMap<string, bigint>,
+  options: { listing: readonly ListingRow[]; by: number },
+): Map<string, bigint> {
+  const isConstant = findConstants(options.listing);
+  const distance = BigInt(options.by);
+  return new Map(
+    [...symbols].map(([name, value]) => [name, isConstant(name) ? value : value + distance]),
+  );
 }
 
 function hex(value: number): string {

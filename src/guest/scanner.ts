@@ -98,6 +98,11 @@ export class Scanner {
     return isNegative ? -value : value;
   }
 
+  /** Whether the next token is a name. */
+  get isName(): boolean {
+    return this.#next.kind === "name";
+  }
+
   /** Whether the next token is a quoted string. */
   get isString(): boolean {
     return this.#next.kind === "string";

@@ -1,5 +1,6 @@
 import type { ListingRow } from "../asm/mod.ts";
 import type { Program } from "../guest/mod.ts";
+import { findConstants } from "../guest/program.ts";
 import { uapi } from "../kvm/mod.ts";
 import type { RegisterFile } from "../x86/mod.ts";
 import { EFER } from "../x86/control.ts";
@@ -155,20 +156,12 @@ export class View {
   #findLabels(): [bigint, string][] {
     const { symbols, listing, segments: [{ address, bytes }], format } = this.program;
     const labels = [...symbols].map(([name, value]): [bigint, string] => [value, name]);
-    if (format === "source") {
-      const constants = new Set(
-        listing.flatMap(({ source }) => /^\s*([\w.$?@~#]+):?\s+equ\s/i.exec(source)?.[1] ?? []),
-      );
-      const [origin] = listing;
-      const shift = origin === undefined ? 0n : BigInt(address + origin.offset - origin.address);
-      const end = BigInt(address + bytes.length);
-      return labels
-        .filter(([, name]) => !constants.has(name) && !constants.has(name.replace(/^.*\./, ".")))
-        .map(([value, name]): [bigint, string] => [value + shift, name])
-        .filter(([value]) => value >= BigInt(address) && value <= end)
-        .sort(byAddress);
-    }
-    return labels.sort(byAddress);
+    if (format !== "source") return labels.sort(byAddress);
+    const isConstant = findConstants(listing);
+    const end = BigInt(address + bytes.length);
+    return labels
+      .filter(([value, name]) => value >= BigInt(address) && value <= end && !isConstant(name))
+      .sort(byAddress);
   }
 }
 

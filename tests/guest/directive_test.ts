@@ -137,6 +137,33 @@ Deno.test("parseDirectives() reads registers to set, a negative value modulo the
   ]);
 });
 
+Deno.test("parseDirectives() takes labels for values and addresses, with what is added to them", () => {
+  const { set, expect, entry } = parse(
+    ";! set: si = start + 4, dx = end - start\n;! expect: di = end - 1\n;! entry: start + 0x10",
+  );
+  assertEquals(set.map(({ value }) => value), [0x7c04n, 0x200n]);
+  assertEquals([expect[0]!.text, entry], ["di = end - 1", 0x7c10]);
+});
+
+Deno.test("parseDirectives() tells the address of a label from its value, where the image was moved", () => {
+  const addresses = new Map([["start", 0x1_7c00n]]);
+  const source = ";! entry: start\n;! set: si = start\n;! expect: byte [start] = 1";
+  const { entry, set, expect } = parseDirectives(source, { name: "guest.asm", symbols, addresses });
+  assertEquals([entry, set[0]!.value, expect[0]!.place], [0x1_7c00, 0x7c00n, "byte [97280]"]);
+});
+
+Deno.test("parseDirectives() leaves a comment behind a value out, and a semicolon in quotes in", () => {
+  assertEquals(changed(';! mode: long ; the "host" enters it\n;! ram: 4M;'), {
+    mode: "long",
+    ram: 0x40_0000,
+  });
+  const quotes = [`"a;\\"b"`, "'a;\"b'", "`a;b`"];
+  for (const quoted of quotes) {
+    const { expect } = parse(`;! expect: output = ${quoted} ; it's "what" it says`);
+    assertEquals(expect[0]!.text, `output = ${quoted}`);
+  }
+});
+
 Deno.test("parseDirectives() gathers expectations in their order", () => {
   const { expect } = parse(
     ';! expect: ax = 1  \n;! expect: output = "a;! b"\n;! expect: exit = hlt',
@@ -168,7 +195,6 @@ Deno.test("parseDirectives() points at a value that is wrong", () => {
     ";! mode: lang": [10, 4, 'The mode is one of real, protected, paged, long, not "lang"'],
     ";! mode: 64": [10, 2, 'The mode is one of real, protected, paged, long, not "64"'],
     ";! mode: long mode": [15, 4, 'Expected nothing more, not "mode"'],
-    ";! mode: long ; why": [15, 1, 'Expected nothing more, not ";"'],
     ";! ram:": [8, 1, size],
     ";! ram: lots": [9, 4, size],
     ";! ram: 4T": [9, 2, size],
@@ -178,13 +204,21 @@ Deno.test("parseDirectives() points at a value that is wrong", () => {
     ";! ram: 1K": [9, 2, multiple],
     ";! ram: 4049M": [9, 5, "The size of RAM is at most 4048M"],
     ";! load:": [9, 1, "Expected an address or a label, not the end of the line"],
-    ";! load: -1": [10, 1, 'Expected an address or a label, not "-"'],
+    ";! load: -1": [10, 1, address],
     ";! load: 0x10000000000000": [10, 16, address],
     ";! load: below": [10, 5, address],
     ";! entry: strat": [11, 5, 'The guest has no label "strat"'],
-    ";! entry: start + 1": [17, 1, 'Expected nothing more, not "+"'],
+    ";! entry: start +": [18, 1, "Expected an address or a label, not the end of the line"],
+    ";! entry: start * 2": [17, 1, 'Expected nothing more, not "*"'],
     ";! stack: 0x7000 0": [18, 1, 'Expected nothing more, not "0"'],
     ";! set:": [8, 1, "Expected a register, not the end of the line"],
+    ";! set: ax = strat": [14, 5, 'The guest has no label "strat"'],
+    ";! set: al = start": [14, 5, "The value does not fit into 8 bits"],
+    ';! expect: output = "a ; b': [
+      21,
+      1,
+      "Expected the output in quotes, not a quote that nothing closes",
+    ],
     ";! set: ax": [11, 1, "Expected =, not the end of the line"],
     ";! set: xa = 1": [9, 2, 'There is no register "xa"'],
     ";! set: al = 256": [14, 3, "The value does not fit into 8 bits"],
@@ -200,6 +234,10 @@ Deno.test("parseDirectives() points at a value that is wrong", () => {
     ";! timeout: 5h": [13, 2, duration],
     ";! timeout:": [12, 1, duration],
   });
+});
+
+Deno.test("parseDirectives() takes no comment for a value", () => {
+  assertThrows(() => parse(";! mode: ; why"), AssemblyError, "not the end of the line");
 });
 
 Deno.test("parseDirectives() keeps a tab before its mark", () => {

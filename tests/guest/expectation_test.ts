@@ -34,7 +34,7 @@ function outcome(changes: Partial<Outcome> = {}): Outcome {
 }
 
 function parse(text: string): Expectation {
-  return parseExpectation({ file: "--expect", line: 1, text, start: 0 }, symbols);
+  return parseExpectation({ file: "--expect", line: 1, text, start: 0 }, { symbols });
 }
 
 function check(text: string, changes?: Partial<Outcome>): [found: string, holds: boolean] {
@@ -71,6 +71,21 @@ Deno.test("parseExpectation() compares registers and flags, in any case", () => 
     "zf = 1": true,
     "cf = 1": false,
     "cr0 = 0x10": true,
+  });
+});
+
+Deno.test("parseExpectation() compares with labels, and with what is added to them", () => {
+  assertHolds({
+    "ebx = table": false,
+    "rbx = table.row - table + 38": true,
+    "rbx = -table + table + 42": true,
+    "rbx < table": true,
+    "rbx = 0 .. table": true,
+    "rax = below - 1": true,
+    "dword [table] = 0x03020000 + table": true,
+  });
+  assertHolds({ "exit = status table + 1": true }, {
+    ending: { reason: "status", status: 0x101 },
   });
 });
 
@@ -218,7 +233,7 @@ Deno.test("parseExpectation() shows the line and points at what is wrong", () =>
     "foo = 3": [1, 3, 'There is no register "foo"'],
     "ax": [3, 1, "Expected =, !=, <, >, <= or >=, not the end of the line"],
     "ax = ": [5, 1, "Expected a value, not the end of the line"],
-    "ax = bx": [6, 2, 'Expected a value, not "bx"'],
+    "ax = bx": [6, 2, 'The guest has no label "bx"'],
     "ax = $": [6, 1, 'Expected a value, not "$"'],
     "ax = --5": [7, 1, 'Expected a value, not "-"'],
     "ax = 12z": [6, 3, 'Expected a value, not "12z"'],
@@ -236,7 +251,7 @@ Deno.test("parseExpectation() shows the line and points at what is wrong", () =>
     "word [0x400 = 1": [13, 1, 'Expected ], not "="'],
     "word [] = 1": [7, 1, 'Expected an address or a label, not "]"'],
     "word [1+] = 1": [9, 1, 'Expected an address or a label, not "]"'],
-    "word [-4] = 1": [7, 1, 'Expected an address or a label, not "-"'],
+    "word [-4] = 1": [7, 1, "An address is between 0 and 2^52 - 1 (Intel SDM vol. 3A §4.1.4)"],
     "word [nowhere] = 1": [7, 7, 'The guest has no label "nowhere"'],
     "word [Table] = 1": [7, 5, 'The guest has no label "Table"'],
     "word [below] = 1": [7, 5, "An address is between 0 and 2^52 - 1 (Intel SDM vol. 3A §4.1.4)"],

@@ -118,3 +118,13 @@ Deno.test("loadSource() reports what the assembler finds wrong before the direct
     'guest.asm:2:9: Symbol "foo" is not defined',
   );
 });
+
+Deno.test("loadSource() finds labels where the image was put, and leaves constants as they are", () => {
+  const source = ";! load: 0x10000\n;! entry: start\n;! set: bx = start, cx = SIZE\n" +
+    "nop\nstart: hlt\n.end:\nSIZE equ 4";
+  const { entry, symbols, settings } = loadSource(source, "guest.asm");
+  assertEquals(entry, 0x1_0001);
+  assertEquals([...symbols], [["start", 0x1_0001n], ["start.end", 0x1_0002n], ["SIZE", 4n]]);
+  // The CPU counts them from DS, and the assembler from the image.
+  assertEquals(settings.set.map(({ value }) => value), [1n, 4n]);
+});

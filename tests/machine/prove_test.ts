@@ -25,6 +25,25 @@ kvmTest("prove() proves a guest whose expectations hold", async () => {
   assertEquals([before.regs.rax, after.regs.rax], [0n, 42n]);
 });
 
+kvmTest("prove() finds a label's memory where the image was put", async () => {
+  const guest = (load: string) =>
+    lines(
+      `;! load: ${load}`,
+      ";! expect: word [result] = 42",
+      ";! expect: si = result",
+      "call next",
+      "next: pop bx",
+      "lea si, [result]",
+      "mov word [bx + result - next], 42",
+      "hlt",
+      "result: dw 0",
+    );
+  // From 64 KiB on, DS is where the image is; below it is 0, and BX holds the true address.
+  for (const load of ["0x10000", "0x8000"]) {
+    assertEquals((await prove(guest(load))).outcome, "proved");
+  }
+});
+
 kvmTest("prove() fails a guest that halts without proving it all", async () => {
   const { outcome, verdicts } = await prove(lines(";! expect: ax = 1", "hlt"));
   assertEquals(outcome, "failed");
