@@ -1,4 +1,6 @@
+import { parseSum } from "../guest/expectation.ts";
 import { type Program, quote, readGuest } from "../guest/mod.ts";
+import { Scanner } from "../guest/scanner.ts";
 import { Machine, type Stop, trace as traceMachine, type TraceStep } from "../machine/mod.ts";
 import { type Disassembler, loadDisassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
@@ -17,20 +19,21 @@ A line shows the address, the bytes, the source line or the disassembly, and the
 and memory that the instruction changed. On a terminal it waits after every screenful.
 
 Options, besides those of run (main.ts run --help):
-  --from ADDRESS  begin at this instruction: a linear address or a label
+  --from ADDRESS  begin at this instruction: a linear address or a label, main or main + 3
   --to ADDRESS    end behind this one
   --steps N       end after N lines
   --no-memory     do not look for changed memory
   --json          a JSON object a line: step, address, cs, ip, bytes, text, file and line where
-                  there is a source, registers, memory, unseen; the last one: stop, steps, output
+                  there is a source, registers, memory, unseen; the last one: stop, steps, output,
+                  and neverReached, the address of --from, if the guest never came there
   --help          this
 
 Hosts differ in stepping. A repeated string instruction is one line on each. Where a host runs
 instructions unseen (on AMD an interrupt's handler, and the one behind STI or a load of SS), the
 line says so.
 
-Exit codes: 0 traced; 2 bad usage or a bad guest; 3 this host cannot do it; 4 the guest failed;
-124 the time was up; 130 Ctrl-C.`,
+Exit codes: 0 traced; 1 nothing was traced, since the guest never came to --from; 2 bad usage or a
+bad guest; 3 this host cannot do it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
   run: async (args) => {
     const { flags, ...parsed } = parseOptions(args, {
       flags: ["json", "no-memory"],
@@ -89,8 +92,17 @@ async function run(
       });
       const isPaused = stop.reason === "interrupted" && !controller.signal.aborted && !isOver;
       if (isPaused && printer.wantsMore()) continue;
-      printer.end({ stop, count, output: Uint8Array.from(output), isOver: isOver || isPaused });
-      return isOver || isPaused ? exitCode.proved : await codeOf(stop, program);
+      const neverReached = hasBegun ? undefined : range.from;
+      printer.end({
+        stop,
+        count,
+        output: Uint8Array.from(output),
+        isOver: isOver || isPaused,
+        neverReached,
+      });
+      if (isOver || isPaused) return exitCode.proved;
+      const code = await codeOf(stop, program);
+      return code === exitCode.proved && neverReached !== undefined ? exitCode.failed : code;
     }
   } finally {
     Deno.removeSignalListener("SIGINT", onInterrupt);
@@ -118,10 +130,10 @@ async function codeOf(stop: Stop, program: Program): Promise<number> {
 
 function addressOf(program: Program, option: string, text?: string): number | undefined {
   if (text === undefined) return undefined;
-  const value = program.symbols.get(text) ?? (/^(0x[\da-f]+|\d+)$/i.test(text) ? text : undefined);
-  if (value === undefined) {
-    throw new UsageError(`The guest has no label "${text}" for --${option}, and it is no address`);
-  }
+  const scanner = new Scanner({ file: `--${option}`, line: 1, text, start: 0 });
+  const what = "an address or a label";
+  const { value } = parseSum(scanner, { symbols: program.symbols, what });
+  scanner.end();
   return Number(value);
 }
 
@@ -152,9 +164,10 @@ class Describer {
 
   constructor(program: Program, disassemble: Disassembler) {
     this.#program = program;
+    const { listing, segments: [{ address }] } = program;
     // Labels and blank lines make no bytes.
     this.#rows = new Map(
-      program.listing.filter(({ length }) => length > 0).map((row) => [row.address, row]),
+      listing.filter(({ length }) => length > 0).map((row) => [address + row.offset, row]),
     );
     this.#disassemble = disassemble;
   }
@@ -221,6 +234,8 @@ interface End {
   output: Uint8Array;
   /** The trace was ended, not the guest. */
   isOver: boolean;
+  /** Where it was to begin, if the guest never came there. */
+  neverReached: number | undefined;
 }
 
 interface Printer {
@@ -280,9 +295,13 @@ class TextPrinter implements Printer {
     return key[0] !== CTRL_C && key[0] !== Q;
   }
 
-  end({ stop, count, output, isOver }: End): void {
+  end({ stop, count, output, isOver, neverReached }: End): void {
     this.#flush();
-    const lines = count === 1 ? "1 instruction" : `${count} instructions`;
+    const lines = neverReached !== undefined
+      ? `Nothing was traced: the guest never came to ${hex(neverReached)} (--from)`
+      : count === 1
+      ? "1 instruction"
+      : `${count} instructions`;
     write(`${lines}; ${isOver ? "the trace ends here" : `ended: ${words(stop)}`}\n`, Deno.stderr);
     if (output.length > 0) write(`output ${quote(output)}\n`, Deno.stderr);
   }
@@ -328,11 +347,12 @@ class JsonPrinter implements Printer {
     return true;
   }
 
-  end({ stop, count, output, isOver }: End): void {
+  end({ stop, count, output, isOver, neverReached }: End): void {
     this.#print({
       stop: isOver ? "traced" : words(stop),
       steps: count,
       output: new TextDecoder().decode(output),
+      neverReached,
     });
     write(this.#buffer);
   }

@@ -70,6 +70,34 @@ kvmTest("trace --from, --to and --steps show a part", async () => {
   assertEquals(await shown("--to", "start"), [0]);
 });
 
+kvmTest("trace says that nothing was traced where the guest never came to --from", async () => {
+  const { code, stdout, stderr } = await withGuest(["trace", "--from", "0x200 + 4"], SOURCE);
+  assertEquals([code, stdout], [1, ""]);
+  assertStringIncludes(
+    stderr,
+    "Nothing was traced: the guest never came to 0x204 (--from); ended: hlt\n",
+  );
+  const looping = ["trace", "--from", "0x204", "--timeout", "100ms"];
+  assertEquals((await withGuest(looping, "jmp $\n")).code, 124);
+  const { stdout: json } = await withGuest(["trace", "--json", "--from", "0x204"], SOURCE);
+  assertEquals(JSON.parse(json), { stop: "hlt", steps: 0, output: "*", neverReached: 0x204 });
+});
+
+kvmTest(
+  "trace finds labels and source lines of an image that is not where its org says",
+  async () => {
+    const source = "mov ax, [data]\nnext: hlt\ndata: dw 3\n";
+    const { stdout } = await withGuest(["trace", "--load", "0x10000"], source);
+    assertEquals(stdout.split("\n").map((line) => line.trimEnd()), [
+      "1000:0000  a10400                mov ax, [data]                     ax=3",
+      "1000:0003  f4                    next: hlt",
+      "",
+    ]);
+    const from = await withGuest(["trace", "--load", "0x10000", "--from", "next"], source);
+    assertEquals(from.stdout.slice(0, 9), "1000:0003");
+  },
+);
+
 kvmTest("trace disassembles what is no source line: code the guest has made", async () => {
   const { stdout } = await withGuest(
     ["trace"],
