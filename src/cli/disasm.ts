@@ -1,9 +1,9 @@
-import { type Program, readGuest } from "../guest/mod.ts";
+import type { Program } from "../guest/mod.ts";
 import { loadDisassembler, modes } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
-import { fileOf, lists, overridesOf, values } from "./guest_options.ts";
+import { lists, readProgram, values } from "./guest_options.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
 /** `disasm`: a guest's image in words. */
@@ -20,7 +20,7 @@ Options, besides those of run (main.ts run --help):
   --help     this`,
   run: async (args) => {
     const parsed = parseOptions(args, { flags: ["json"], values: [...values, "bits"], lists });
-    const program = readGuest(fileOf(parsed), { overrides: overridesOf(parsed) });
+    const program = readProgram(parsed);
     const instructions = await disassemble(program, bitsOf(program, parsed.values.get("bits")));
     if (parsed.flags.has("json")) {
       write(JSON.stringify(instructions, null, 2) + "\n");

@@ -1,4 +1,5 @@
-import type { Override } from "../guest/mod.ts";
+import { type Override, type Program, readGuest } from "../guest/mod.ts";
+import { write } from "./output.ts";
 import { type Parsed, UsageError } from "./usage.ts";
 
 /** The options with one value that a guest's directives have too. */
@@ -6,8 +7,14 @@ export const values = ["mode", "ram", "load", "entry", "stack", "irqchip", "io",
 /** Those that can be given again and again. */
 export const lists = ["cpuid", "set", "expect"];
 
-/** The one guest that is named. */
-export function fileOf({ words }: Parsed): string {
+/** Reads the one guest that is named, and warns on stderr of what is doubtful about it. */
+export function readProgram(parsed: Parsed): Program {
+  const program = readGuest(fileOf(parsed), { overrides: overridesOf(parsed) });
+  for (const warning of program.warnings) write(`${warning}\n`, Deno.stderr);
+  return program;
+}
+
+function fileOf({ words }: Parsed): string {
   const [file, other] = words;
   if (file === undefined) throw new UsageError("There is no guest: give a FILE, or - for stdin");
   if (other !== undefined) {
@@ -17,7 +24,7 @@ export function fileOf({ words }: Parsed): string {
 }
 
 /** The directives that were given as options. */
-export function overridesOf({ values: given, lists: givenLists }: Parsed): Override[] {
+function overridesOf({ values: given, lists: givenLists }: Parsed): Override[] {
   const all = [
     ...values.map((name) => [name, given.get(name)] as const),
     ...lists.flatMap((name) => givenLists.get(name)!.map((text) => [name, text] as const)),

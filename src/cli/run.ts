@@ -1,9 +1,8 @@
-import { type Program, readGuest } from "../guest/mod.ts";
+import type { Program } from "../guest/mod.ts";
 import { parseSum } from "../guest/expectation.ts";
 import { Scanner } from "../guest/scanner.ts";
-import type { IoExit, MmioExit } from "../kvm/mod.ts";
 import {
-  accessPlace,
+  describeAccess,
   describePlace,
   diagnose,
   type Diagnosis,
@@ -13,10 +12,8 @@ import {
   prove,
   View,
 } from "../machine/mod.ts";
-import { describeExit } from "../machine/describe_exit.ts";
-import type { Disassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
-import { fileOf, lists, overridesOf, values } from "./guest_options.ts";
+import { lists, readProgram, values } from "./guest_options.ts";
 import type { Command } from "./main.ts";
 import { terminalStyle, write } from "./output.ts";
 import { documentOf } from "./run_json.ts";
@@ -69,7 +66,7 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
       values: [...values, "dump-file", "repeat"],
       lists: [...lists, "dump"],
     });
-    const program = readGuest(fileOf(parsed), { overrides: overridesOf(parsed) });
+    const program = readProgram(parsed);
     const dumps = parsed.lists.get("dump")!.map((text) => parseDump(text, program));
     using dumpFile = openDumpFile(parsed);
     const isJson = parsed.flags.has("json");
@@ -78,7 +75,6 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
       talkStyle: await terminalStyle(Deno.stderr),
       shows: parsed.flags,
     });
-    for (const warning of program.warnings) write(`${warning}\n`, Deno.stderr);
 
     const result = await runProgram(program, {
       dumps,
@@ -131,7 +127,7 @@ async function runProgram(program: Program, hooks: RunHooks): Promise<RunResult>
       repeat: hooks.repeat,
       output: hooks.output,
       log(machine, exit) {
-        const text = describeAccess(new View(machine, program), { exit, disassembler });
+        const text = describeAccess(new View(machine, program), exit, disassembler);
         log.push(text);
         hooks.log(text);
       },
@@ -167,24 +163,8 @@ async function explain(
   const known = { proof, place: isStopped ? describePlace(view.place()) : undefined };
   judged(known);
   const isExplained = isStopped || (outcome === "crashed" && stop.reason !== "status");
-  // Loading the disassembler would keep the user who pressed Ctrl-C waiting.
-  const disassemble = outcome !== "interrupted";
-  const diagnosis = isExplained ? await diagnose(view, stop, { disassemble }) : undefined;
+  const diagnosis = isExplained ? await diagnose(view, stop) : undefined;
   return { ...known, diagnosis };
-}
-
-/** `It read port 0x60 (1 byte) at 0x7c05 <wait>, boot.asm:12: in al, 0x60` */
-function describeAccess(
-  view: View,
-  { exit, disassembler }: {
-    exit: IoExit | MmioExit;
-    disassembler: Disassembler | undefined;
-  },
-): string {
-  const what = describeExit(exit);
-  const rip = accessPlace(view, exit, disassembler);
-  const place = rip === undefined ? "" : ` at ${describePlace(view.place(rip))}`;
-  return `I${what.slice(1)}${place}`;
 }
 
 function repeatOf({ values }: Parsed): number {

@@ -1,7 +1,15 @@
 import { AssemblyError } from "../asm/mod.ts";
 import { GuestError, type Program, readGuest } from "../guest/mod.ts";
 import { KvmError } from "../kvm/mod.ts";
-import { describePlace, diagnose, type Machine, type Proof, prove, View } from "../machine/mod.ts";
+import {
+  describeAccess,
+  describePlace,
+  diagnose,
+  type Machine,
+  type Proof,
+  prove,
+  View,
+} from "../machine/mod.ts";
 
 /** What came of a guest; this is also its JSON. */
 export interface GuestResult {
@@ -14,7 +22,14 @@ export interface GuestResult {
   failures: Failure[];
   /** What it wrote to its console, as text. */
   output: string;
+  /** The accesses that nobody answered, with `io: log`: the first {@linkcode LONGEST_LOG}. */
+  log: string[];
+  /** What is doubtful about its source. */
+  warnings: string[];
 }
+
+/** More accesses are only counted. */
+const LONGEST_LOG = 32;
 
 /** One thing that is wrong with a guest. */
 export interface Failure {
@@ -37,33 +52,44 @@ export async function proveFile(file: string): Promise<GuestResult> {
 type Judged = Omit<GuestResult, "file" | "milliseconds">;
 
 async function proveOrExplain(file: string): Promise<Judged> {
+  const found = { output: "", log: [] as string[], warnings: [] as string[] };
+  const failed = (...failures: Failure[]): Judged => ({ outcome: "failed", failures, ...found });
   try {
     const program = readGuest(file);
+    found.warnings.push(...program.warnings);
     if (!program.settings.expect.some(({ line }) => line > 0)) {
       const message = "It expects nothing, so that nothing can be proved. " +
         "Add what must be true in the end: ;! expect: ax = 42";
-      return failed([{ file, message }]);
+      return failed({ file, message });
     }
     let crash: Failure | undefined;
+    let logged = 0;
     const proof = await prove(program, {
+      log(machine, exit) {
+        if (++logged > LONGEST_LOG) return;
+        found.log.push(describeAccess(new View(machine, program), exit));
+      },
       async inspect(machine, proof) {
         crash = await explain(program, { machine, proof });
       },
     });
-    return judge(program, { proof, crash });
+    if (logged > LONGEST_LOG) found.log.push(`and ${logged - LONGEST_LOG} more`);
+    found.output = new TextDecoder().decode(proof.output);
+    if (proof.outcome === "unsupported") {
+      return { outcome: "skipped", reason: proof.lacks!, failures: [], ...found };
+    }
+    // What a guest that crashed left behind says nothing.
+    const failures = crash === undefined ? unmet(program, proof) : [crash];
+    return failures.length > 0 ? failed(...failures) : { outcome: "passed", failures, ...found };
   } catch (error) {
-    if (error instanceof AssemblyError) return failed(error.errors.map(assemblyFailure));
+    if (error instanceof AssemblyError) return failed(...error.errors.map(assemblyFailure));
     if (error instanceof GuestError || error instanceof KvmError || error instanceof RangeError) {
-      return failed([{ file, message: error.message.replace(`${file}: `, "") }]);
+      return failed({ file, message: error.message.replace(`${file}: `, "") });
     }
     // A fault of this program: the other guests are still worth proving.
     const message = error instanceof Error ? error.stack ?? error.message : String(error);
-    return failed([{ file, message }]);
+    return failed({ file, message });
   }
-}
-
-function failed(failures: Failure[], output = ""): Judged {
-  return { outcome: "failed", failures, output };
 }
 
 function assemblyFailure({ file, line, message }: AssemblyError): Failure {
@@ -71,23 +97,14 @@ function assemblyFailure({ file, line, message }: AssemblyError): Failure {
   return { file, line, message: message.slice(message.indexOf(": ") + 2) };
 }
 
-function judge(
-  program: Program,
-  { proof, crash }: { proof: Proof; crash: Failure | undefined },
-): Judged {
-  const output = new TextDecoder().decode(proof.output);
-  if (proof.outcome === "unsupported") {
-    return { outcome: "skipped", reason: proof.lacks!, failures: [], output };
-  }
-  // What a guest that crashed left behind says nothing.
-  if (crash !== undefined) return failed([crash], output);
-  const failures = proof.verdicts.flatMap(({ expectation, found, holds }, i): Failure[] => {
+/** The expectations that do not hold. */
+function unmet(program: Program, { verdicts }: Proof): Failure[] {
+  return verdicts.flatMap(({ expectation, found, holds }, i): Failure[] => {
     if (holds) return [];
     const { file, line } = program.settings.expect[i]!;
     const message = `Expected ${expectation}, found ${found}`;
     return [{ file, ...(line > 0 && { line }), message, expected: expectation, found }];
   });
-  return failures.length === 0 ? { outcome: "passed", failures, output } : failed(failures, output);
 }
 
 /** What happened to a guest that did not end by itself, and where; else nothing. */

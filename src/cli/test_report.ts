@@ -43,13 +43,15 @@ function textReport(style: Style): Report {
     end(results, { passed, failed, skipped, notRun, milliseconds }) {
       const failures = results.filter(({ outcome }) => outcome === "failed");
       if (failures.length > 0) write(`\n${bold(red("FAILURES"))}\n\n`);
-      for (const { file, failures: all, output } of failures) {
+      for (const { file, failures: all, output, log, warnings } of failures) {
         write(`${bold(file)}\n`);
         for (const failure of all) write(indent(describe(failure)));
+        for (const warning of warnings) write(indent(yellow(warning)));
         if (output !== "") {
           const quoted = quote(new TextEncoder().encode(output));
           write(indent(dim(`its output: ${shorten(quoted)}`)));
         }
+        if (log.length > 0) write(indent(dim(["its log:", ...log].join("\n  "))));
         write("\n");
       }
       const rest = notRun > 0 ? ` | ${notRun} not run` : "";
@@ -71,7 +73,7 @@ const tapReport: Report = (() => {
     start({ count }) {
       write(`TAP version 14\n1..${count}\n`);
     },
-    result({ file, outcome, milliseconds, reason, failures }) {
+    result({ file, outcome, milliseconds, reason, failures, log, warnings }) {
       // A # would begin a directive.
       const name = file.replaceAll(/[\\#]/g, "\\$&");
       const verdict = outcome === "failed" ? "not ok" : "ok";
@@ -80,6 +82,8 @@ const tapReport: Report = (() => {
       const details = {
         duration_ms: Number(milliseconds.toFixed(3)),
         ...(failures.length > 0 && { failures: failures.map(describe) }),
+        ...(warnings.length > 0 && { warnings }),
+        ...(log.length > 0 && { log }),
       };
       write(`  ---\n${yaml(details)}  ...\n`);
     },
@@ -106,7 +110,7 @@ const jsonReport: Report = {
 /** A JUnit XML file, as CI services read it: a suite, a case each. */
 export function junit(results: readonly GuestResult[], summary: Summary): string {
   const { host, failed, skipped, milliseconds } = summary;
-  const cases = results.map(({ file, milliseconds, reason, failures }) => {
+  const cases = results.map(({ file, milliseconds, reason, failures, log, warnings }) => {
     const name = `classname="${escape(file.replace(/\/?[^/]*$/, "") || ".")}" ` +
       `name="${escape(file.replace(/.*\//, ""))}" time="${seconds(milliseconds)}"`;
     if (reason !== undefined) {
@@ -114,17 +118,26 @@ export function junit(results: readonly GuestResult[], summary: Summary): string
         escape(reason)
       }"/>\n    </testcase>\n`;
     }
-    if (failures.length === 0) return `    <testcase ${name}/>\n`;
-    const text = failures.map(describe).join("\n");
-    const message = failures[0]!.message.split("\n", 1)[0]!;
-    return `    <testcase ${name}>\n      <failure message="${escape(message)}">${escape(text)}` +
-      `</failure>\n    </testcase>\n`;
+    const said = [...warnings, ...log].map(escape).join("\n");
+    const parts = [
+      ...(failures.length === 0 ? [] : [failureElement(failures)]),
+      ...(said === "" ? [] : [`      <system-out>${said}</system-out>\n`]),
+    ];
+    return parts.length === 0
+      ? `    <testcase ${name}/>\n`
+      : `    <testcase ${name}>\n${parts.join("")}    </testcase>\n`;
   });
   const attributes = `tests="${results.length}" failures="${failed}" errors="0" ` +
     `skipped="${skipped}" time="${seconds(milliseconds)}"`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${attributes}>\n` +
     `  <testsuite name="hlt on ${escape(host)}" ${attributes}>\n${cases.join("")}` +
     `  </testsuite>\n</testsuites>\n`;
+}
+
+function failureElement(failures: readonly Failure[]): string {
+  const message = failures[0]!.message.split("\n", 1)[0]!;
+  const text = failures.map(describe).join("\n");
+  return `      <failure message="${escape(message)}">${escape(text)}</failure>\n`;
 }
 
 /** What XML 1.0 cannot have at all, not even escaped, becomes a question mark. */

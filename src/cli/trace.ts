@@ -1,12 +1,12 @@
 import { parseSum } from "../guest/expectation.ts";
-import { type Program, quote, readGuest } from "../guest/mod.ts";
+import { type Program, quote } from "../guest/mod.ts";
 import { Scanner } from "../guest/scanner.ts";
 import { Machine, type Stop, trace as traceMachine, type TraceStep } from "../machine/mod.ts";
 import { type Disassembler, loadDisassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
-import { fileOf, lists, overridesOf, values } from "./guest_options.ts";
+import { lists, readProgram, values } from "./guest_options.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
 /** `trace`: shows what each instruction of a guest did. */
@@ -35,15 +35,13 @@ line says so.
 Exit codes: 0 traced; 1 nothing was traced, since the guest never came to --from; 2 bad usage or a
 bad guest; 3 this host cannot do it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
   run: async (args) => {
-    const { flags, ...parsed } = parseOptions(args, {
+    const parsed = parseOptions(args, {
       flags: ["json", "no-memory"],
       values: [...values, "from", "to", "steps"],
       lists,
     });
-    const program = readGuest(fileOf({ flags, ...parsed }), {
-      overrides: overridesOf({ flags, ...parsed }),
-    });
-    const { values: given } = parsed;
+    const { flags, values: given } = parsed;
+    const program = readProgram(parsed);
     const range = {
       from: addressOf(program, "from", given.get("from")),
       to: addressOf(program, "to", given.get("to")),

@@ -1,5 +1,5 @@
 import type { Assembly, Bits, ListingRow } from "../asm/mod.ts";
-import { modes } from "../x86/mode.ts";
+import { type Mode, modes } from "../x86/mode.ts";
 import { applyDirective, findDirective, parseDirectives, type Settings } from "./directive.ts";
 import { GuestError } from "./error.ts";
 import { type Names, parseExpectation } from "./expectation.ts";
@@ -119,7 +119,7 @@ export function settle(
   if (bits !== undefined && bits !== modes[mode].bits && settings.entry === undefined) {
     warnings.push(
       `${name}: It starts in ${modes[mode].description}, but its first instruction is assembled ` +
-        `for ${bits} bits: say otherwise with ;! mode: or bits`,
+        `for ${bits} bits: write bits ${modes[mode].bits} above it, or ;! mode: ${modeOf[bits]}`,
     );
   }
   const program: Program = {
@@ -137,6 +137,9 @@ export function settle(
   if (misfit !== undefined) throw misplaced(misfit, { name, overrides, source });
   return program;
 }
+
+/** The mode that code of a width is for. */
+const modeOf = { 16: "real", 32: "protected", 64: "long" } as const satisfies Record<Bits, Mode>;
 
 /** Settings with the overrides applied, and the expectation that every guest has: that it halts. */
 function override(

@@ -1,7 +1,8 @@
 import type { IoExit, MmioExit } from "../kvm/mod.ts";
 import type { Disassembler } from "../x86/mod.ts";
 import { instructionsBefore, LONGEST_INSTRUCTION } from "./code.ts";
-import type { View } from "./place.ts";
+import { describeExit } from "./describe_exit.ts";
+import { describePlace, type View } from "./place.ts";
 import { repeatedOpcode } from "./repeat.ts";
 
 /**
@@ -33,6 +34,17 @@ export function accessPlace(
         ? rip
         : before(view, disassembler);
   }
+}
+
+/** An access and its place: `It read port 0x60 (1 byte) at 0x7c05 <wait>, boot.asm:12: in al, 0x60`. */
+export function describeAccess(
+  view: View,
+  exit: IoExit | MmioExit,
+  disassembler?: Disassembler,
+): string {
+  const rip = accessPlace(view, exit, disassembler);
+  const place = rip === undefined ? "" : ` at ${describePlace(view.place(rip))}`;
+  return `I${describeExit(exit).slice(1)}${place}`;
 }
 
 /** OUTSB, OUTSW/OUTSD (Intel SDM vol. 2B). */

@@ -25,7 +25,7 @@ export {
   type Stop,
 } from "./machine.ts";
 export { type Proof, prove, type ProveOptions } from "./prove.ts";
-export { accessPlace } from "./access.ts";
+export { accessPlace, describeAccess } from "./access.ts";
 export { codeAround, type CodeLine } from "./code.ts";
 export {
   describeStop,

@@ -149,34 +149,41 @@ kvmTest(
   },
 );
 
+/** Runs an endless guest, and presses Ctrl-C once it has printed its `x`. */
+async function interrupted(path: string): Promise<Finished> {
+  const words = commandLine(["run", path, "--io", "ignore", "--timeout", "60s"], { permissions });
+  const [command = "", ...args] = words;
+  const child = new Deno.Command(command, { args, stdout: "piped", stderr: "piped" }).spawn();
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  // It shows what the guest printed while the guest runs on.
+  const { value } = await reader.read();
+  assertEquals(decoder.decode(value), "x");
+  reader.releaseLock();
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await child.output();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
 kvmTest(
   "run ends with 130 at Ctrl-C, for a guest that loops and one that exits all the time",
   async () => {
     for (const source of ["jmp $\n", "again: out 0x80, al\njmp again\n"]) {
       const path = guest("endless.asm", `mov al, 'x'\nout 0xe9, al\n${source}`);
-      const [command = "", ...args] = commandLine([
-        "run",
-        path,
-        "--io",
-        "ignore",
-        "--timeout",
-        "60s",
-      ], {
-        permissions,
-      });
-      const child = new Deno.Command(command, { args, stdout: "piped", stderr: "piped" }).spawn();
-      const reader = child.stdout.getReader();
-      // It shows what the guest printed while the guest runs on.
-      const { value } = await reader.read();
-      assertEquals(new TextDecoder().decode(value), "x");
-      reader.releaseLock();
-      child.kill("SIGINT");
-      const { code, stdout } = await child.output();
+      const { code, stdout } = await interrupted(path);
       assertEquals(code, 130);
-      assertMatch(new TextDecoder().decode(stdout), /interrupted: at 0x/);
+      assertMatch(stdout, /interrupted: at 0x/);
     }
   },
 );
+
+kvmTest("run disassembles at Ctrl-C what has no source", async () => {
+  // mov al, 'x'; out 0xe9, al; jmp $
+  const path = guest("endless.bin", Uint8Array.of(0xb0, 0x78, 0xe6, 0xe9, 0xeb, 0xfe));
+  const { code, stderr } = await interrupted(path);
+  assertEquals(code, 130);
+  assertStringIncludes(stderr, "  0002  e6e9               out 0xe9, al\n> 0004  ebfe");
+});
 
 textTest("run --regs, --dump and --stats show what the guest left behind", async () => {
   const path = guest("left.asm", "mov dword [0x400], 'abcd'\nmov bx, 3\nhlt\ndata: db 1\n");

@@ -181,8 +181,44 @@ kvmTest("test --json prints one document with all of it", async () => {
       },
     ],
     output: "",
+    log: [],
+    warnings: [],
   });
 }, { lacks: reportOnly });
+
+kvmTest(
+  "test shows with a failure the accesses that io: log noted, and what is doubtful",
+  async () => {
+    const files = {
+      "long.asm": ";! mode: long\n;! expect: rax = 2\nhlt\n",
+      "polls.asm": ";! io: log\n;! expect: ax = 1\nmov cx, 40\npoll: in al, 0x60\nloop poll\nhlt\n",
+      "quiet.asm": ";! io: log\n;! expect: al = 0xff\nin al, 0x60\nhlt\n",
+    };
+    const { stdout, read } = await testGuests(files, ["@", "--junit", "@/report.xml"]);
+    const access = "It read port 0x60 (1 byte) at 0x3 <poll>, polls.asm:4: poll: in al, 0x60";
+    const doubt =
+      "long.asm: It starts in 64-bit long mode, but its first instruction is assembled " +
+      "for 16 bits: write bits 64 above it, or ;! mode: real";
+    assertStringIncludes(stdout, `rax = 0\n  ${doubt}\n\n`);
+    assertStringIncludes(
+      stdout,
+      `found ax = 255 (0xff)\n  its log:\n${`    ${access}\n`.repeat(32)}    and 8 more\n\n`,
+    );
+    assertEquals(stdout.includes("quiet.asm:3"), false);
+    assertStringIncludes(read("report.xml"), "poll: in al, 0x60\nand 8 more</system-out>\n");
+    const { guests: [long, , quiet] } = JSON.parse(
+      (await testGuests(files, ["@", "--json"])).stdout,
+    );
+    assertEquals([long.warnings, long.log], [[doubt], []]);
+    assertEquals(quiet.log, ["It read port 0x60 (1 byte) at 0x0, quiet.asm:3: in al, 0x60"]);
+    const { stdout: tap } = await testGuests(files, ["@", "--tap"]);
+    assertStringIncludes(
+      tap,
+      '  log: ["It read port 0x60 (1 byte) at 0x0, quiet.asm:3: in al, 0x60"]',
+    );
+  },
+  { lacks: reportOnly },
+);
 
 kvmTest("test --tap prints a plan, a line each and the details as YAML", async () => {
   const { code, stdout } = await testGuests(

@@ -129,7 +129,14 @@ Deno.test("loadGuest() gives an ELF file no load address", () => {
 Deno.test("loadGuest() warns of code for another mode than it starts in", () => {
   assertEquals(load(";! mode: long\nhlt\n", "guest.asm").warnings, [
     "guest.asm: It starts in 64-bit long mode, but its first instruction is assembled for 16 bits: " +
-    "say otherwise with ;! mode: or bits",
+    "write bits 64 above it, or ;! mode: real",
   ]);
-  assertEquals(load(";! mode: long\nbits 64\nhlt\n", "guest.asm").warnings, []);
+  for (
+    const source of [
+      ";! mode: long\nbits 64\nhlt\n",
+      // It goes on to another mode by itself.
+      "bits 16\njmp 8:next\nbits 32\nnext: hlt\n",
+      ";! mode: long\n;! entry: start\nbits 32\nnop\nbits 64\nstart: hlt\n",
+    ]
+  ) assertEquals(load(source, "guest.asm").warnings, []);
 });
