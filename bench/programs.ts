@@ -9,6 +9,8 @@ import { assemble } from "../src/asm/mod.ts";
 const ROOT = new URL("../", import.meta.url).pathname;
 /** Where everything goes that the benchmark makes; git ignores it. */
 export const OUT: string = ROOT + "bench/out/";
+/** Where the results of a whole run go, which README shows. */
+export const REPORT: string = ROOT + "bench/report/";
 
 /** A line needs a program that is not installed. */
 export class MissingProgram extends Error {
@@ -33,10 +35,15 @@ export async function findProgram(name: string): Promise<string> {
   throw new MissingProgram(name);
 }
 
-/** Compiles a program of `bench/c`; gives its path. */
-export async function compile(name: string): Promise<string> {
+/** Compiles a program of `bench/c`, with some macros defined; gives its path. */
+export async function compile(
+  name: string,
+  macros: Record<string, string> = {},
+): Promise<string> {
   const path = OUT + name;
-  await run([await findProgram("cc"), "-O2", "-o", path, projectFile(`bench/c/${name}.c`)]);
+  const defined = Object.entries(macros).map(([macro, value]) => `-D${macro}=(${value})`);
+  const source = projectFile(`bench/c/${name}.c`);
+  await run([await findProgram("cc"), "-O2", ...defined, "-o", path, source]);
   return path;
 }
 

@@ -1,6 +1,7 @@
 import { type Aim, reaches, type Result } from "./line.ts";
 
-const HEADINGS = ["", "against", "ours", "theirs", "compared", "95 % interval", "aim", ""];
+/** What the columns are. */
+export const HEADINGS = ["", "against", "ours", "theirs", "compared", "95 % interval", "aim", ""];
 
 /** A line that could not be measured, and why. */
 export interface Skipped {
@@ -26,7 +27,8 @@ export function formatTable(results: readonly (Result | Skipped)[]): string {
   }).join("");
 }
 
-function cells(result: Result): string[] {
+/** A result's row. */
+export function cells(result: Result): string[] {
   const { what, against, unit, aim, ours, theirs, value, interval } = result;
   return [
     what,

@@ -11,7 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RAM_SIZE (2 << 20)
+#ifndef RAM_SIZE
+#define RAM_SIZE (2UL << 20)
+#endif
 #define TSS_ADDRESS 0xfffbd000
 #define DEBUG_CONSOLE 0xe9
 

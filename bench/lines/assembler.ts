@@ -4,12 +4,12 @@ import { findProgram, OUT, projectFile, spawn } from "../programs.ts";
 const LINES = 100_000;
 
 /**
- * Instructions, labels and jumps as in a program written by hand: nine lines, repeated. The data comes
- * before the code; behind it, NASM would need 20 times as long.
+ * About so many lines: instructions, labels and jumps as in a program written by hand, nine lines
+ * repeated. The data comes before the code; behind it, NASM would need 20 times as long.
  */
-function program(): string {
+export function program(lines: number): string {
   let text = 'bits 64\ntable: db "table", 0\n';
-  for (let i = 0; i * 9 < LINES; i++) {
+  for (let i = 0; i * 9 < lines; i++) {
     text += `f${i}:  push rbx
         mov rax, [rdi + rcx*8 + ${i % 256}]   ; the next one
         lea rbx, [rel table]
@@ -34,7 +34,7 @@ export const assembler: Line[] = [
     pairs: 10,
     async open() {
       const source = OUT + "lines.asm";
-      await Deno.writeTextFile(source, program());
+      await Deno.writeTextFile(source, program(LINES));
       const [ours, theirs] = [OUT + "lines.ours.bin", OUT + "lines.nasm.bin"];
       const script = projectFile("bench/assemble.ts");
       const deno = [Deno.execPath(), "run", "--allow-read", "--allow-write", script, source, ours];

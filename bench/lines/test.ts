@@ -3,7 +3,7 @@ import { OUT, projectFile, spawn, type Usage } from "../programs.ts";
 import { qemu } from "./start.ts";
 
 /** A folder of `count` guests, each with output and a result of its own. */
-async function folderOf(count: number): Promise<string> {
+export async function folderOf(count: number): Promise<string> {
   const folder = `${OUT}guests_${count}`;
   await Deno.mkdir(folder, { recursive: true });
   for (let i = 0; i < count; i++) {
@@ -29,7 +29,8 @@ message db      "Hello ${number}", 10, 0
 `;
 }
 
-function testRun(folder: string, ...options: string[]): Promise<Usage> {
+/** One run of `main.ts test`. */
+export function testRun(folder: string, ...options: string[]): Promise<Usage> {
   const permissions = ["--allow-ffi", "--allow-read"];
   const main = projectFile("main.ts");
   return spawn([Deno.execPath(), "run", ...permissions, main, "test", ...options, folder]);
