@@ -48,3 +48,4 @@ export {
   type VmSetup,
 } from "./vm.ts";
 export { type MemoryImage, type SavedMachine, type SavedVcpu, Snapshot } from "./snapshot.ts";
+export { WriteWatch } from "./write_watch.ts";

@@ -5,6 +5,7 @@ import { Mapping, PAGE_SIZE } from "./memory.ts";
 import type { CpuidEntry, Irqchip, PitState2 } from "./state.ts";
 import type { Vcpu, VcpuState } from "./vcpu.ts";
 import type { GuestMemory, Vm, VmSetup } from "./vm.ts";
+import type { WriteWatch } from "./write_watch.ts";
 
 // <linux/memfd.h>, <linux/fcntl.h>
 const MFD_CLOEXEC = 0x1;
@@ -26,6 +27,13 @@ interface SavedMemory {
   /** A memfd that nobody can write any more: clones map it copy-on-write. */
   readonly fd: number;
   readonly mapping: Mapping;
+}
+
+/** A slot of a VM that can be restored. */
+interface Watched {
+  readonly memory: GuestMemory;
+  /** Nobody writes to read-only memory. */
+  readonly watch: WriteWatch | undefined;
 }
 
 /** A vCPU as it was. */
@@ -84,6 +92,8 @@ export class Snapshot implements Disposable {
   readonly #origin: Vm | undefined;
   readonly #memory: SavedMemory[] = [];
   readonly #machine: SavedMachine;
+  /** What was written since, in the VM that it was taken of and in its clones. */
+  readonly #watched = new WeakMap<Vm, Watched[]>();
 
   private constructor(kvm: Kvm, machine: SavedMachine, origin?: Vm) {
     this.#kvm = kvm;
@@ -106,9 +116,9 @@ export class Snapshot implements Disposable {
       pit: vm.setup.pit && vm.getPit(),
     }, vm);
     try {
+      // What is written from now on is noted, so the copy begins behind that.
+      snapshot.#watch(vm);
       for (const memory of vm.memory) {
-        // What is written from now on is noted, so the copy begins behind that.
-        if (!memory.readOnly) memory.setDirtyLog(true);
         snapshot.#save(memory, (page) => memory.bytes.subarray(page, page + PAGE_SIZE));
       }
       return snapshot;
@@ -138,6 +148,14 @@ export class Snapshot implements Disposable {
       snapshot.close();
       throw error;
     }
+  }
+
+  #watch(vm: Vm): void {
+    const watched = vm.memory.map((memory) => ({
+      memory,
+      watch: memory.readOnly ? undefined : memory.watchWrites(),
+    }));
+    this.#watched.set(vm, watched);
   }
 
   /** Everything but memory, as it was. */
@@ -198,16 +216,17 @@ export class Snapshot implements Disposable {
    */
   restore(vm: Vm | undefined = this.#origin): void {
     if (vm === undefined) throw new TypeError("Cannot restore: this snapshot has clones only");
-    const { memory } = vm;
-    if (memory.length !== this.#memory.length) {
+    const watched = this.#watched.get(vm);
+    if (watched === undefined) {
+      throw new TypeError("Cannot restore: the VM is neither the snapshot's own nor a clone of it");
+    }
+    const { memory, vcpus } = vm;
+    if (memory.length !== watched.length || watched.some((slot, i) => slot.memory !== memory[i])) {
       throw new TypeError("Cannot restore: the VM's memory slots are not those of the snapshot");
     }
-    const { vcpus } = vm;
     // An unfinished access still writes to memory.
     for (const vcpu of vcpus) vcpu.abandon();
-    for (const [i, saved] of this.#memory.entries()) {
-      if (!saved.readOnly) restoreMemory(memory[i]!, saved.mapping.bytes);
-    }
+    for (const [i, slot] of watched.entries()) restoreMemory(slot, this.#memory[i]!.mapping.bytes);
     this.#restoreChips(vm);
     for (const [i, { state }] of this.#machine.vcpus.entries()) vcpus[i]!.restoreState(state);
   }
@@ -233,15 +252,10 @@ export class Snapshot implements Disposable {
       if (setup.irqchip) vm.createIrqchip();
       if (setup.pit) vm.createPit(setup.pit);
       for (const { guestAddress, size, readOnly, fd } of this.#memory) {
-        vm.addMemory({
-          guestAddress,
-          size,
-          readOnly,
-          fd,
-          private: true,
-          logDirtyPages: !readOnly,
-        });
+        const logDirtyPages = !readOnly;
+        vm.addMemory({ guestAddress, size, readOnly, logDirtyPages, fd, private: true });
       }
+      this.#watch(vm);
       const made: Vcpu[] = vcpus.map(({ id }) => vm.createVcpu(id));
       for (const [i, { cpuid }] of vcpus.entries()) if (cpuid.length > 0) made[i]!.setCpuid(cpuid);
       this.#restoreChips(vm);
@@ -255,6 +269,7 @@ export class Snapshot implements Disposable {
 
   /** Gives up the copy of the memory; VMs and clones live on. Again, it does nothing. */
   close(): void {
+    if (this.#origin) this.#watched.get(this.#origin)?.forEach(({ watch }) => watch?.close());
     for (const { fd, mapping } of this.#memory.splice(0)) {
       mapping.close();
       this.#libc.close(fd);
@@ -283,14 +298,14 @@ export interface MemoryImage {
 const CHIPS = [0, 1, 2];
 
 /** Copies back the pages that were written, neighbours together. */
-function restoreMemory(memory: GuestMemory, saved: Uint8Array): void {
-  const { bytes } = memory;
-  const written = memory.takeWritten();
+function restoreMemory({ memory, watch }: Watched, saved: Uint8Array): void {
+  if (watch === undefined) return;
+  const written = watch.take();
   let from = -1;
   const copyUpTo = (page: number) => {
     if (from < 0) return;
     const start = from * PAGE_SIZE;
-    bytes.set(saved.subarray(start, page * PAGE_SIZE), start);
+    memory.write(start, saved.subarray(start, page * PAGE_SIZE));
     from = -1;
   };
   for (let word = 0; word < written.length; word++) {
@@ -307,6 +322,8 @@ function restoreMemory(memory: GuestMemory, saved: Uint8Array): void {
     }
   }
   copyUpTo(memory.size / PAGE_SIZE);
+  // Other snapshots are told of it; for this one the memory is as it was.
+  watch.forget();
 }
 
 function isZero(page: Uint8Array): boolean {

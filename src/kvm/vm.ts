@@ -22,6 +22,7 @@ import {
 } from "./uapi.ts";
 import { Snapshot } from "./snapshot.ts";
 import { Vcpu } from "./vcpu.ts";
+import { WriteWatch } from "./write_watch.ts";
 
 /** What a memory slot is. */
 export interface MemoryOptions {
@@ -57,7 +58,8 @@ export class GuestMemory implements Disposable {
   readonly #mapping: Mapping;
   readonly #vm: Descriptor;
   readonly #removed: () => void;
-  #tracking: Tracking | undefined;
+  readonly #watches = new Set<WriteWatch>();
+  #log: DirtyLog | undefined;
 
   /** Made by {@linkcode Vm.addMemory}. */
   constructor(
@@ -98,78 +100,63 @@ export class GuestMemory implements Disposable {
   }
 
   /**
-   * Notes that the host program has written `length` bytes at `offset`, which the dirty log does not
-   * see: a {@linkcode Snapshot} restores those pages too. Whoever writes to
+   * Notes that the host program has written `length` bytes at `offset`, which KVM's dirty log does
+   * not see: a {@linkcode Snapshot} restores those pages too. Whoever writes to
    * {@linkcode GuestMemory.bytes} itself says so here.
    */
   markWritten(offset: number, length: number): void {
-    if (this.#tracking === undefined || length === 0) return;
-    const { written } = this.#tracking;
-    const last = Math.floor((offset + length - 1) / PAGE_SIZE);
-    for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) {
-      written[page >>> 5]! |= 1 << (page & 31);
-    }
+    if (length === 0) return;
+    for (const watch of this.#watches) watch.addBytes(offset, length);
+  }
+
+  /** Watches from now on which pages are written; it takes the dirty log of KVM, which stays on. */
+  watchWrites(): WriteWatch {
+    if (this.#log === undefined) this.setDirtyLog(true);
+    // What was written before is the affair of the others.
+    else this.#collect();
+    const watch = new WriteWatch(this.#log!.bits.length, {
+      collect: () => this.#collect(),
+      closed: (watch) => this.#watches.delete(watch),
+    });
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  /** Reads KVM's log, which is empty then, and hands it to everybody who watches. */
+  #collect(): Uint32Array<ArrayBuffer> {
+    const { bits, argument } = this.#log ?? dirtyLog(this.slot, this.size);
+    this.#vm.ioctl(ioctls.KVM_GET_DIRTY_LOG, argument, `read the dirty log of slot ${this.slot}`);
+    for (const watch of this.#watches) watch.addPages(bits);
+    return bits;
   }
 
   /**
-   * The pages that the guest or, as far as it was noted, the host program has written since the last
-   * call, as a bit a page: the lowest address in bit 0 of the first element. The array is valid until
-   * the next call.
+   * Makes KVM log which pages the guest writes (`KVM_MEM_LOG_DIRTY_PAGES`), or stop it.
    *
-   * @throws {TypeError} When the dirty log is off.
+   * @throws {TypeError} When it is to stop while somebody watches.
    */
-  takeWritten(): Uint32Array<ArrayBuffer> {
-    if (this.#tracking === undefined) throw new TypeError("The dirty log of this slot is off");
-    const { log, written, argument } = this.#tracking;
-    this.#vm.ioctl(ioctls.KVM_GET_DIRTY_LOG, argument, `read the dirty log of slot ${this.slot}`);
-    for (let i = 0; i < written.length; i++) {
-      log[i]! |= written[i]!;
-      written[i] = 0;
-    }
-    return log;
-  }
-
-  /** Begins to note which pages are written, or stops it. */
   setDirtyLog(enabled: boolean): void {
-    this.#tracking = enabled ? track(this.slot, this.size) : undefined;
+    if (!enabled && this.#watches.size > 0) {
+      throw new TypeError(`Cannot stop the dirty log of slot ${this.slot}: it is being watched`);
+    }
     this.#set(
       this.size,
       (this.readOnly ? uapi.KVM_MEM_READONLY : 0) | (enabled ? uapi.KVM_MEM_LOG_DIRTY_PAGES : 0),
     );
+    this.#log = enabled ? dirtyLog(this.slot, this.size) : undefined;
   }
 
   /**
    * The pages the guest has written since the last call (`KVM_GET_DIRTY_LOG`, api.rst 4.8), and
    * with some KVMs those it has read for the first time. What the host program writes is not among
-   * them.
+   * them, nor what a watch ({@linkcode GuestMemory.watchWrites}) has taken meanwhile.
    *
-   * @returns One bit a page of 4096 bytes, the lowest address in bit 0 of the first element.
-   * @throws {KvmError} `ENOENT` when the slot was added without `logDirtyPages`.
+   * @returns A bit a page of 4096 bytes, the lowest address in bit 0 of the first element; valid until
+   * the next call.
+   * @throws {KvmError} `ENOENT` when the log is off ({@linkcode GuestMemory.setDirtyLog}).
    */
-  dirtyLog(): BigUint64Array<ArrayBuffer> {
-    const bitmap = new BigUint64Array(Math.ceil(this.size / PAGE_SIZE / 64));
-    this.readDirtyLog(bitmap);
-    return bitmap;
-  }
-
-  /**
-   * {@linkcode GuestMemory.dirtyLog} into an array of the caller's.
-   *
-   * @throws {RangeError} When the array has not a bit for every page.
-   */
-  readDirtyLog(bitmap: BigUint64Array<ArrayBuffer>): void {
-    const pages = this.size / PAGE_SIZE;
-    if (bitmap.length * 64 < pages) {
-      throw new RangeError(
-        `Cannot read the dirty log of ${pages} pages into ${bitmap.length} elements of 64 bits`,
-      );
-    }
-    const dirtyBitmap = addressOf(bitmap);
-    this.#vm.ioctl(
-      ioctls.KVM_GET_DIRTY_LOG,
-      kvmDirtyLog.encode({ slot: this.slot, dirtyBitmap }),
-      `read the dirty log of slot ${this.slot}`,
-    );
+  dirtyLog(): Uint32Array<ArrayBuffer> {
+    return this.#collect();
   }
 
   /** Takes the slot from the VM and unmaps its memory; again, it does nothing. */
@@ -202,24 +189,17 @@ export class GuestMemory implements Disposable {
 }
 
 /** What a slot with a dirty log keeps at hand. */
-interface Tracking {
+interface DirtyLog {
   /** Where KVM puts the log. */
-  readonly log: Uint32Array<ArrayBuffer>;
-  /** The pages that the host program has written. */
-  readonly written: Uint32Array<ArrayBuffer>;
-  /** `struct kvm_dirty_log`, with the address of `log`. */
+  readonly bits: Uint32Array<ArrayBuffer>;
+  /** `struct kvm_dirty_log`, with the address of `bits`. */
   readonly argument: Uint8Array<ArrayBuffer>;
 }
 
-function track(slot: number, size: number): Tracking {
+function dirtyLog(slot: number, size: number): DirtyLog {
   // KVM writes whole 64-bit words.
-  const log = new Uint32Array(2 * Math.ceil(size / PAGE_SIZE / 64));
-  const dirtyBitmap = addressOf(log);
-  return {
-    log,
-    written: new Uint32Array(log.length),
-    argument: kvmDirtyLog.encode({ slot, dirtyBitmap }),
-  };
+  const bits = new Uint32Array(2 * Math.ceil(size / PAGE_SIZE / 64));
+  return { bits, argument: kvmDirtyLog.encode({ slot, dirtyBitmap: addressOf(bits) }) };
 }
 
 /** What was created in a VM besides memory and vCPUs ({@linkcode Vm.setup}). */

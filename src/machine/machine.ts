@@ -220,8 +220,9 @@ export class Machine implements Disposable {
         );
       }
       const start = address - region.guestAddress;
-      region.bytes.set(bytes, start);
+      region.write(start, bytes);
       region.bytes.fill(0, start + bytes.length, start + size);
+      region.markWritten(start + bytes.length, size - bytes.length);
     }
     this.start({ mode, entry, stack });
     if (set.length === 0) return;
@@ -273,7 +274,7 @@ export class Machine implements Disposable {
   /** Writes `bytes` to a guest-physical address; false where a part is not RAM. */
   write(address: number, bytes: Uint8Array): boolean {
     const region = this.#regionOf(address, bytes.length);
-    region?.bytes.set(bytes, address - region.guestAddress);
+    region?.write(address - region.guestAddress, bytes);
     return region !== undefined;
   }
 

@@ -1,4 +1,4 @@
-import { type GuestMemory, PAGE_SIZE, type Vcpu } from "../kvm/mod.ts";
+import { type GuestMemory, PAGE_SIZE, type Vcpu, type WriteWatch } from "../kvm/mod.ts";
 import { kvmRegs, kvmSegment, kvmSregs } from "../kvm/uapi.ts";
 import * as control from "../x86/control.ts";
 import { flags } from "../x86/mod.ts";
@@ -70,9 +70,10 @@ export async function trace(machine: Machine, options: TraceOptions): Promise<St
   const { onStep, memory = true, ...runOptions } = options;
   machine.vcpu.enableSyncRegs();
   const registers = new RegisterWatch(machine.vcpu);
+  using watches = new DisposableStack();
   const memories = machine.memory
     .filter(({ readOnly }) => memory && !readOnly)
-    .map((region) => new MemoryWatch(region));
+    .map((region) => new MemoryWatch(region, watches.use(region.watchWrites())));
   const code = new CodeWatch(machine);
   const look = () => lookAt(machine, { registers, code });
   let instruction = look();
@@ -289,12 +290,13 @@ class Words {
 /** A memory slot's pages as they were, to be compared with those that the dirty log names. */
 class MemoryWatch {
   readonly #memory: GuestMemory;
+  readonly #writes: WriteWatch;
   /** The pages that were not all zero, or have changed since. */
   readonly #pages = new Map<number, Uint8Array<ArrayBuffer>>();
 
-  constructor(memory: GuestMemory) {
+  constructor(memory: GuestMemory, writes: WriteWatch) {
     this.#memory = memory;
-    memory.setDirtyLog(true);
+    this.#writes = writes;
     for (let page = 0; page * PAGE_SIZE < memory.size; page++) {
       const bytes = this.#page(page);
       if (wordsOf(bytes).some((word) => word !== 0)) this.#pages.set(page, bytes.slice());
@@ -308,7 +310,7 @@ class MemoryWatch {
   /** What changed since the last call. */
   changes(): MemoryChange[] {
     const changes: MemoryChange[] = [];
-    for (const [word, bits] of this.#memory.takeWritten().entries()) {
+    for (const [word, bits] of this.#writes.take().entries()) {
       if (bits === 0) continue;
       for (let bit = 0; bit < 32; bit++) {
         if ((bits >>> bit) & 1) this.#compare(word * 32 + bit, changes);

@@ -85,6 +85,25 @@ kvmTest("restore() brings back what the host program wrote and noted", () => {
   assertEquals(ram!.bytes[0x1001], 0);
 });
 
+kvmTest("restore() of several snapshots of one VM, in any order", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [ram] = vm.memory;
+  const snapshots = [];
+  for (let i = 0; i < 3; i++) {
+    // The second page changes between the snapshots, the third behind them all.
+    ram!.write(PAGE_SIZE, Uint8Array.of(i));
+    snapshots.push(vm.snapshot());
+  }
+  ram!.write(2 * PAGE_SIZE, Uint8Array.of(0xee));
+  for (const i of [0, 2, 1, 1, 0, 1, 2, 0]) {
+    snapshots[i]!.restore();
+    assertEquals([ram!.bytes[PAGE_SIZE], ram!.bytes[2 * PAGE_SIZE]], [i, 0]);
+    assertEquals(runToHalt(vm).output, [1]);
+  }
+  for (const snapshot of snapshots) snapshot.close();
+});
+
 kvmTest("snapshot() completes an unfinished exit first", () => {
   using kvm = Kvm.open();
   using vm = counterVm(kvm);
@@ -251,6 +270,8 @@ kvmTest("restore() refuses a VM whose slots have changed, and a closed one", () 
   assertThrows(() => snapshot.restore(), TypeError, "slots");
   more.remove();
   snapshot.restore();
+  using other = counterVm(kvm);
+  assertThrows(() => snapshot.restore(other), TypeError, "neither the snapshot's own nor a clone");
   vm.close();
   assertThrows(() => snapshot.restore(), TypeError);
 });

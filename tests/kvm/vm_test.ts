@@ -182,15 +182,13 @@ kvmTest("dirtyLog() has the pages that the guest wrote since the last call", () 
   memory.setDirtyLog(true);
   runToHlt(vcpu);
   // KVM may map the page of the code for writing too, and then counts it as written.
-  const codePage = 1n << BigInt(CODE / PAGE_SIZE);
-  assertEquals(memory.dirtyLog()[0]! | codePage, codePage | (1n << 5n) | (1n << 7n));
+  const codePage = 1 << (CODE / PAGE_SIZE);
+  assertEquals(memory.dirtyLog()[0]! | codePage, codePage | (1 << 5) | (1 << 7));
   // What the host program writes is not the guest's.
   guest.ram[0x4000] = 1;
-  assertEquals(memory.dirtyLog(), new BigUint64Array(1));
+  assertEquals(memory.dirtyLog(), Uint32Array.of(0, 0));
   runToHlt(vcpu);
-  const bitmap = new BigUint64Array(1);
-  memory.readDirtyLog(bitmap);
-  assertEquals(bitmap, new BigUint64Array([1n << 6n]));
+  assertEquals(memory.dirtyLog(), Uint32Array.of(1 << 6, 0));
   memory.setDirtyLog(false);
   assertThrows(() => memory.dirtyLog(), KvmError, "Cannot read the dirty log of slot 0");
 });
@@ -217,18 +215,37 @@ kvmTest("dirtyLog() begins with the slot, and covers all of it", () => {
   ]);
   const second = guest.vm.addMemory({ size: 0x41000, guestAddress: 0x10000, logDirtyPages: true });
   runToHlt(guest.vcpu);
-  assertEquals(second.dirtyLog(), new BigUint64Array([1n | (1n << 15n), 0n]));
+  assertEquals(second.dirtyLog(), Uint32Array.of(1 | (1 << 15), 0, 0, 0));
 });
 
-kvmTest("readDirtyLog() refuses an array without a bit for every page", () => {
+kvmTest("watchWrites() tells everybody who watches of every write since the last call", () => {
+  // mov byte [0x5000], 1; hlt; then mov byte [0x6000], 1; hlt
+  using guest = guestOf([
+    ...[0xc6, 0x06, 0x00, 0x50, 0x01, HLT],
+    ...[0xc6, 0x06, 0x00, 0x60, 0x01, HLT],
+  ]);
+  const { memory, vcpu } = guest;
+  using first = memory.watchWrites();
+  runToHlt(vcpu);
+  // The page of the code may count as written.
+  const others = ~(1 << (CODE / PAGE_SIZE));
+  using second = memory.watchWrites();
+  memory.write(0x2fff, Uint8Array.of(1, 2));
+  assertEquals(second.take()[0]! & others, (1 << 2) | (1 << 3));
+  runToHlt(vcpu);
+  assertEquals(first.take()[0]! & others, (1 << 2) | (1 << 3) | (1 << 5) | (1 << 6));
+  assertEquals(second.take()[0]! & others, 1 << 6);
+  assertEquals(first.take(), Uint32Array.of(0, 0));
+});
+
+kvmTest("setDirtyLog() does not switch off what is being watched", () => {
   using kvm = Kvm.open();
   using vm = kvm.createVm();
-  const memory = vm.addMemory({ size: 65 * 4096, logDirtyPages: true });
-  assertThrows(
-    () => memory.readDirtyLog(new BigUint64Array(1)),
-    RangeError,
-    "Cannot read the dirty log of 65 pages into 1 elements of 64 bits",
-  );
+  const memory = vm.addMemory({ size: 4096 });
+  const watch = memory.watchWrites();
+  assertThrows(() => memory.setDirtyLog(false), TypeError, "it is being watched");
+  watch.close();
+  memory.setDirtyLog(false);
 });
 
 kvmTest("remove() takes the memory from the guest and from this process", () => {
