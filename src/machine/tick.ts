@@ -15,6 +15,11 @@ const SIG_SETMASK = 2;
 const SIGEV_THREAD_ID = 4;
 const CLOCK_MONOTONIC = 1;
 
+/** How many ticks this thread has: its signal is blocked as long as there is one. */
+let ticks = 0;
+/** The thread's signal mask before the first of them. */
+const maskBefore = new BigUint64Array(16);
+
 /**
  * A periodic interruption of `KVM_RUN` in the calling thread, without which a guest in a loop would
  * never give the host program a turn.
@@ -26,7 +31,6 @@ const CLOCK_MONOTONIC = 1;
 export class Tick implements Disposable {
   readonly #libc: Libc;
   readonly #set: BigUint64Array<ArrayBuffer>;
-  readonly #oldMask = new BigUint64Array(16);
   readonly #timer = new BigUint64Array(1);
   #closed = false;
 
@@ -40,7 +44,8 @@ export class Tick implements Disposable {
     // sigset_t is 128 bytes of which the kernel uses 8.
     this.#set = new BigUint64Array(16);
     this.#set[0] = 1n << BigInt(SIGNAL - 1);
-    libc.pthread_sigmask(SIG_BLOCK, this.#set, this.#oldMask);
+    if (ticks === 0) libc.pthread_sigmask(SIG_BLOCK, this.#set, maskBefore);
+    ticks++;
     // struct sigevent: sigev_value, sigev_signo, sigev_notify, sigev_notify_thread_id.
     const event = new Int32Array(16);
     event[2] = SIGNAL;
@@ -48,7 +53,7 @@ export class Tick implements Disposable {
     event[4] = libc.gettid();
     if (libc.timer_create(CLOCK_MONOTONIC, event, this.#timer) < 0) {
       const errno = libc.errno();
-      libc.pthread_sigmask(SIG_SETMASK, this.#oldMask, null);
+      this.#release();
       throw new KvmError("Cannot create the timer that interrupts the guest (timer_create)", {
         operation: "timer_create",
         errno,
@@ -61,7 +66,7 @@ export class Tick implements Disposable {
   interrupt(vcpu: Vcpu): void {
     const blocked: number[] = [];
     for (let signal = 1; signal <= 64; signal++) {
-      if (this.#oldMask[0]! & (1n << BigInt(signal - 1))) blocked.push(signal);
+      if (maskBefore[0]! & (1n << BigInt(signal - 1))) blocked.push(signal);
     }
     vcpu.setSignalMask(blocked.filter((signal) => signal !== SIGNAL));
   }
@@ -98,13 +103,19 @@ export class Tick implements Disposable {
     this.#libc.timer_settime(this.#timer[0]!, 0, times, null);
   }
 
-  /** Deletes the timer and gives the thread its signal mask back; again, it does nothing. */
+  /** Deletes the timer; again, it does nothing. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.stop();
     this.#libc.timer_delete(this.#timer[0]!);
-    this.#libc.pthread_sigmask(SIG_SETMASK, this.#oldMask, null);
+    this.#release();
+  }
+
+  /** The last of the thread gives it its signal mask back. */
+  #release(): void {
+    ticks--;
+    if (ticks === 0) this.#libc.pthread_sigmask(SIG_SETMASK, maskBefore, null);
   }
 
   /** {@linkcode Tick.close} */

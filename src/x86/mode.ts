@@ -92,7 +92,7 @@ export interface StartOptions {
  * All general registers but RSP and RIP are zero, interrupts are off, and there is no GDT and no
  * IDT: a guest that loads a segment register or takes an exception sets up its own.
  *
- * @param vm The vCPU's VM; the paged modes get a memory slot with page tables.
+ * @param vm The vCPU's VM; the paged modes get a memory slot with page tables, made anew each time.
  * @param options The mode and the place to start.
  * @throws {RangeError} When the mode cannot reach the entry point or the stack, or map the RAM.
  */
@@ -102,9 +102,7 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
   checkReach(entry, { what: `start in ${description} at`, most: maxEntry });
   checkReach(stack, { what: `put the stack of ${description} at`, most: maxStack });
   const tables = identityMap(mode, { at: PAGE_TABLES_ADDRESS, size: ramSize });
-  if (tables.length > 0) {
-    vm.addMemory({ guestAddress: PAGE_TABLES_ADDRESS, size: tables.length }).bytes.set(tables);
-  }
+  if (tables.length > 0) placeTables(vm, tables);
   const { code, data, ip } = mode === "real"
     ? realModeSegments(entry)
     : { ...flatSegments(modes[mode].bits), ip: entry };
@@ -144,6 +142,17 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
     rip: BigInt(ip),
     rflags: RFLAGS_CLEAR,
   });
+}
+
+/** A VM that starts again has a slot for them already; another mode's may be of another size. */
+function placeTables(vm: Vm, tables: Uint8Array): void {
+  const guestAddress = PAGE_TABLES_ADDRESS;
+  let slot = vm.memory.find((memory) => memory.guestAddress === guestAddress);
+  if (slot?.size !== tables.length) {
+    slot?.remove();
+    slot = vm.addMemory({ guestAddress, size: tables.length });
+  }
+  slot.write(0, tables);
 }
 
 function checkReach(address: number, { what, most }: { what: string; most: number }): void {

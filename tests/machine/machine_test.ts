@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { loadSource } from "../../src/guest/mod.ts";
-import { Machine } from "../../src/machine/mod.ts";
+import { Machine, tryMode } from "../../src/machine/mod.ts";
 import { isLab, kvmTest } from "../kvm_host.ts";
 
 const text = (chunks: Uint8Array[]) =>
@@ -52,6 +52,26 @@ kvmTest("Machine.run() hands over output within 20 ms, from a guest that then lo
     return shown;
   });
   assert(delay <= 2 * LATE, `${delay} ms, the making of the machine included`);
+});
+
+kvmTest("a machine outlives another that was made before it", async () => {
+  const program = loadSource("jmp $", "loop.asm");
+  const older = Machine.for(program);
+  using machine = Machine.for(program);
+  older.close();
+  // A tick whose signal was not blocked would end this process.
+  assertEquals(await machine.run({ timeout: 50 }), { reason: "timeout" });
+});
+
+kvmTest("Machine.load() loads one program after another, in any mode", async () => {
+  const modes = (["long", "real", "long", "paged", "protected", "long"] as const)
+    .filter((mode) => tryMode(mode).works);
+  using machine = new Machine();
+  for (const [i, mode] of modes.entries()) {
+    machine.load(loadSource(`;! mode: ${mode}\nmov al, ${i}\nhlt`, "guest.asm"));
+    assertEquals(await machine.run(), { reason: "hlt" });
+    assertEquals(machine.registers().regs.rax, BigInt(i));
+  }
 });
 
 kvmTest("Machine.holds() compares RAM with bytes, and RAM alone", () => {
