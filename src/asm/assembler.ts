@@ -33,8 +33,15 @@ export interface AssembleOptions {
   origin?: number;
   /** Single-line macros, as by `%define`. */
   defines?: Readonly<Record<string, string>>;
+  /**
+   * Where a file is that a source names: its path is what `__?FILE?__`, messages and `%pathsearch`
+   * give and what the readers are called with. By default it is the name itself.
+   */
+  resolve?: (path: string, from: string) => string | undefined;
   /** Reads a file for `%include`; undefined if it does not exist. `from` is the file including it. */
   readText?: (path: string, from: string) => string | undefined;
+  /** Reads an environment variable for `%!name` and `%ifenv`; by default there are none. */
+  environment?: (name: string) => string | undefined;
   /** Reads a file for `incbin`; undefined if it does not exist. `from` is the file including it. */
   readBytes?: (path: string, from: string) => Uint8Array | undefined;
 }
@@ -857,7 +864,8 @@ export class Assembler {
 
   #include(body: Body & { kind: "incbin" }, item: Item, out: Bytes): void {
     const { line } = item;
-    const bytes = this.#options.readBytes?.(body.path, line.file);
+    const path = this.#options.resolve?.(body.path, line.file) ?? body.path;
+    const bytes = this.#options.readBytes?.(path, line.file);
     if (!bytes) throw new AssemblyError(`Cannot read the file "${body.path}"`, { line });
     const scope = this.#scope(item);
     const number = (expression: Expression | undefined, fallback: number) => {

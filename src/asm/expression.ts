@@ -1,6 +1,7 @@
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import type { Lexer, TokenKind } from "./lexer.ts";
 import { findRegister, type Register } from "./register.ts";
+import { encodeString, isStringFunction } from "./unicode.ts";
 
 /** Something a value can be relative to, besides zero: a section whose address is settled last. */
 export interface Base {
@@ -126,9 +127,9 @@ type IntegerFunction = "ilog2e" | "ilog2f" | "ilog2c" | "ilog2w";
 export interface Surroundings {
   /** The mode where the expression stands. */
   readonly bits: number;
-  /** Gives the label of a name; local names are completed by it. */
+  /** The label of a name; local names are completed by it. */
   label(name: string): Label;
-  /** Gives the value of a floating-point function such as `float32`, from its name and number. */
+  /** The value of a floating-point function such as `float32`, from its name and constant. */
   float(name: string, number: string): bigint | undefined;
   /** Told what is doubtful. */
   warn(reason: string, span: Span): void;
@@ -341,10 +342,31 @@ export class ExpressionParser {
     return { kind: "label", label: this.#surroundings.label(text), span };
   }
 
+  /** `__?utf16?__('…')`, with parentheses or without: its bytes, or undefined for another name. */
+  stringFunction(): string | undefined {
+    const lexer = this.#lexer;
+    const { kind, text } = lexer;
+    if (kind !== "name" || !text.startsWith("__")) return undefined;
+    const name = plainName(text.toLowerCase());
+    if (!isStringFunction(name)) return undefined;
+    lexer.next();
+    const isInParentheses = lexer.accept("(");
+    const bytes = lexer.kind === "string" ? encodeString(name, lexer.text) : undefined;
+    if (bytes === undefined) throw lexer.error(`Expected a string, found ${lexer.written()}`);
+    lexer.next();
+    if (isInParentheses) lexer.expect(")");
+    return bytes;
+  }
+
   /** `__?ilog2e?__(…)`, `__?float32?__(…)` and their spellings without question marks. */
   #function(lower: string, start: number): Expression | undefined {
     const lexer = this.#lexer;
-    const name = lower.replace(/^__\??/, "").replace(/\??__$/, "");
+    const name = plainName(lower);
+    const bytes = this.stringFunction();
+    if (bytes !== undefined) {
+      const span = { start, end: lexer.start };
+      return { kind: "constant", value: scalar(this.#characters(bytes)), span };
+    }
     if (/^ilog2[efcw]$/.test(name)) {
       lexer.next();
       if (lexer.kind !== "(") throw lexer.error(`Expected "(", found ${lexer.written()}`);
@@ -353,7 +375,9 @@ export class ExpressionParser {
     if (floatNames.test(lower)) {
       throw lexer.error("A floating-point constant cannot be part of an expression");
     }
-    if (!/^float(?:8|16|32|64|80[me]|128[hl])$/.test(name)) return undefined;
+    const isFunction = /^float(?:8|16|32|64|80[me]|128[hl])$/.test(name) ||
+      lower === "__?bfloat16?__";
+    if (!isFunction) return undefined;
     lexer.next();
     lexer.expect("(");
     const sign = lexer.kind === "-" ? "-" : "";
@@ -373,6 +397,11 @@ export class ExpressionParser {
 
 /** The floating-point constants that have names. */
 export const floatNames: RegExp = /^__\??(?:infinity|q?nan|snan)\??__$/i;
+
+/** A keyword such as `__?utf16?__` without what it begins and ends with. */
+function plainName(name: string): string {
+  return name.replace(/^__\??/, "").replace(/\??__$/, "");
+}
 
 function join(left: Span, right: Span): Span {
   return { start: left.start, end: right.end };

@@ -9,9 +9,10 @@ interface Format {
 }
 
 /** The formats by their bits (NASM manual §3.4.6); `8` is a sign, four bits and three. */
-const formats: Readonly<Record<number, Format>> = {
+const formats: Readonly<Record<number | "bfloat16", Format>> = {
   8: { width: 8, exponent: 4, isExplicit: false },
   16: { width: 16, exponent: 5, isExplicit: false },
+  bfloat16: { width: 16, exponent: 8, isExplicit: false },
   32: { width: 32, exponent: 8, isExplicit: false },
   64: { width: 64, exponent: 11, isExplicit: false },
   80: { width: 80, exponent: 15, isExplicit: true },
@@ -62,16 +63,16 @@ export interface FloatBits {
  *
  * @param text `1.5`, `-1e10`, `0x1.8p3`, for 80 bits the packed decimal `123p`, or one of the names
  * `__?Infinity?__`, `__?QNaN?__`, `__?SNaN?__` and their kin.
- * @param width How many bits: 8, 16, 32, 64, 80, 128.
+ * @param name The format, by its bits: 8, 16, 32, 64, 80, 128; or `bfloat16`.
  * @param mode How to round.
  * @returns Its bits, or undefined if the text is no such constant.
  */
 export function encodeFloat(
   text: string,
-  width: number,
+  name: number | "bfloat16",
   mode: FloatMode = defaultFloatMode,
 ): FloatBits | undefined {
-  const format = formats[width]!;
+  const format = formats[name]!;
   const isNegative = text.startsWith("-");
   const plain = text.replace(/^[-+]/, "").toLowerCase();
   const digits = plain.replaceAll("_", "");
@@ -81,7 +82,7 @@ export function encodeFloat(
     ? readPacked(digits.replace(/^0p|p$/, ""), format)
     : readNumber(digits, { format, mode, isNegative });
   if (!float || !isNegative) return float;
-  return { ...float, bits: float.bits | 1n << BigInt(width - 1) };
+  return { ...float, bits: float.bits | 1n << BigInt(format.width - 1) };
 }
 
 function infinity({ width, exponent, isExplicit }: Format): bigint {
@@ -266,9 +267,9 @@ export function floatFunction(
   text: string,
   mode: FloatMode = defaultFloatMode,
 ): bigint | undefined {
-  const match = /^float(\d+)([hlme]?)$/.exec(name);
-  const bits = match ? encodeFloat(text, Number(match[1]), mode)?.bits : undefined;
+  const [, width = "", part] = /^b?float(\d+)([hlme]?)$/.exec(name) ?? [];
+  const bits = encodeFloat(text, name === "bfloat16" ? "bfloat16" : Number(width), mode)?.bits;
   if (bits === undefined) return undefined;
   // The wide formats come in two parts: 80m and 80e, 128l and 128h.
-  return /[eh]/.test(match![2]!) ? bits >> 64n : BigInt.asUintN(64, bits);
+  return part === "e" || part === "h" ? bits >> 64n : BigInt.asUintN(64, bits);
 }

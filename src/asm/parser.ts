@@ -442,6 +442,8 @@ export class Parser {
     if (kind === "float" || kind === "-" || kind === "+" || kind === "name") {
       const float = this.#float(start);
       if (float) return { kind: "float", text: float, start, end };
+      const bytes = this.#expressions.stringFunction();
+      if (bytes !== undefined) return { kind: "string", text: bytes };
     }
     const expression = this.expression();
     if (lexer.kind === "name" && lexer.text.toLowerCase() === "dup") {

@@ -9,7 +9,9 @@ export interface PreprocessOptions {
   readonly bits?: 16 | 32 | 64;
   /** Single-line macros defined before the first line, by name. */
   readonly defines?: Readonly<Record<string, string>>;
-  /** Reads a file for `%include`: the path as written, and the file it was written in. */
+  /** Where a file is: the path as written, and the file it was written in; by default as written. */
+  readonly resolve?: (path: string, from: string) => string | undefined;
+  /** Reads a file for `%include`: its path, and the file it was written in. */
   readonly readText?: (path: string, from: string) => string | undefined;
   /** Reads an environment variable for `%!name` and `%ifenv`; by default there are none. */
   readonly environment?: (name: string) => string | undefined;
@@ -28,9 +30,9 @@ export interface PreprocessOptions {
  *
  * Where this differs from NASM 2.16.01: limits are smaller (1,000 levels and 1,000,000 tokens for
  * the single-line macros of a line, 2,000,000 lines from macros and repetitions, 200 files including
- * each other, 1,048,576 characters in a string made by a directive), and going beyond one ends the run; `%rmacro` does recurse; `%sel` leaves its
- * arguments as they are; `%arg`, `%local` and `%stacksize` are not there, and of the packages of
- * `%use` not `masm`.
+ * each other, 1,048,576 characters in a string made by a directive), and going beyond one ends the
+ * run; `%rmacro` does recurse; `%clear` with a word behind it, on which NASM hangs, does what its
+ * manual says.
  *
  * @param source The source.
  * @param options Its name, what it can read.

@@ -1,6 +1,6 @@
 import { formatListing } from "../asm/listing.ts";
 import { assemble, type Assembly, type Bits } from "../asm/mod.ts";
-import { readFile } from "../guest/read_file.ts";
+import { readFile, readInput } from "../guest/read_file.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
 import { type Parsed, parseOptions, UsageError } from "./usage.ts";
@@ -25,7 +25,7 @@ Options:
   --help           this
 
 Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
-  async run(args) {
+  run(args) {
     const parsed = parseOptions(separate(args), {
       flags: ["listing", "hex", "json"],
       values: ["o", "bits"],
@@ -33,18 +33,18 @@ Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
     });
     const file = fileOf(parsed);
     const name = file === "-" ? "<stdin>" : file;
-    const source = file === "-"
-      ? await new Response(Deno.stdin.readable).text()
-      : new TextDecoder().decode(readFile(file, file));
+    const source = new TextDecoder().decode(file === "-" ? readInput() : readFile(file, file));
     const folders = parsed.lists.get("I")!.map((folder) => folder.replace(/\/?$/, "/"));
-    const find = finder(name, folders);
+    const read = (path: string) => isThere(path) ? readFile(path, name) : undefined;
     const assembly = assemble(source, {
       name,
       bits: bitsOf(parsed),
       defines: definesOf(parsed),
-      readBytes: find,
-      readText(path, from) {
-        const bytes = find(path, from);
+      environment,
+      resolve: (path, from) => placesOf(path, { from, folders }).find(isThere),
+      readBytes: read,
+      readText(path) {
+        const bytes = read(path);
         return bytes && new TextDecoder().decode(bytes);
       },
     });
@@ -83,33 +83,45 @@ function bitsOf({ values }: Parsed): Bits {
 
 function definesOf({ lists }: Parsed): Record<string, string> {
   return Object.fromEntries(lists.get("D")!.map((text) => {
-    const equals = text.indexOf("=");
-    return equals < 0 ? [text, ""] : [text.slice(0, equals), text.slice(equals + 1)];
+    const [, name, value] = /^([A-Za-z_.?@][\w.?@$#~]*(?:\([^()]*\))?)(?:=([^]*))?$/.exec(text) ??
+      [];
+    if (name === undefined) {
+      throw new UsageError(`-D takes NAME or NAME=VALUE, and "${text}" begins with no name`);
+    }
+    return [name, value ?? ""];
   }));
 }
 
-/**
- * Finds a file that a source names: as it is named, beside the file that names it, or in a folder of
- * `-I`.
- */
-function finder(guest: string, folders: readonly string[]) {
-  /** Where the files were found, by the names that they have in sources. */
-  const found = new Map<string, string>();
-  return (path: string, from: string): Uint8Array | undefined => {
-    const source = found.get(from) ?? from;
-    const beside = source.slice(0, source.lastIndexOf("/") + 1);
-    const places = path.startsWith("/") ? [""] : [...new Set(["", beside, ...folders])];
-    for (const folder of places) {
-      try {
-        const bytes = readFile(folder + path, guest);
-        found.set(path, folder + path);
-        return bytes;
-      } catch (error) {
-        if (!(error instanceof Error && error.cause instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
-    return undefined;
-  };
+/** Where a file may be: as it is named, in the folders of `-I`, beside the file that names it. */
+function placesOf(
+  path: string,
+  { from, folders }: { from: string; folders: readonly string[] },
+): string[] {
+  if (path.startsWith("/")) return [path];
+  const beside = from.slice(0, from.lastIndexOf("/") + 1);
+  return ["", ...folders, beside].map((folder) => folder + path);
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    // What cannot be looked at may be there: reading it tells what is wrong.
+    return !(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory);
+  }
+}
+
+function environment(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new UsageError(
+      `The source asks for the environment variable ${name}, and Deno was not given the permission. ` +
+        "Run with --allow-env: deno run --allow-read --allow-write --allow-env main.ts asm …",
+    );
+  }
 }
 
 function reasonOf(error: unknown): string {

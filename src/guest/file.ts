@@ -1,7 +1,7 @@
 import { GuestError } from "./error.ts";
 import { loadGuest } from "./load.ts";
 import type { Override, Program } from "./program.ts";
-import { LARGEST_FILE, readFile, tooLarge } from "./read_file.ts";
+import { readFile, readInput } from "./read_file.ts";
 
 /**
  * Loads a guest from a file ({@linkcode loadGuest}). What it includes is looked for beside the
@@ -65,24 +65,4 @@ class IncludedFiles {
       throw error;
     }
   }
-}
-
-function readInput(): Uint8Array {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for (;;) {
-    const piece = new Uint8Array(64 * 1024);
-    const length = Deno.stdin.readSync(piece);
-    if (length === null) break;
-    pieces.push(piece.subarray(0, length));
-    size += length;
-    if (size > LARGEST_FILE) throw new GuestError("<stdin>", tooLarge("it goes on"));
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

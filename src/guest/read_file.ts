@@ -36,6 +36,31 @@ export function readFile(path: string, guest: string): Uint8Array {
   }
 }
 
+/**
+ * The whole standard input.
+ *
+ * @throws {GuestError} When it does not end soon enough.
+ */
+export function readInput(): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const piece = new Uint8Array(64 * 1024);
+    const length = Deno.stdin.readSync(piece);
+    if (length === null) break;
+    pieces.push(piece.subarray(0, length));
+    size += length;
+    if (size > LARGEST_FILE) throw new GuestError("<stdin>", tooLarge("it goes on"));
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
 /** What is wrong with a file that has too many bytes. */
 export function tooLarge(found: string): string {
   return `${found}, and a guest has at most ${LARGEST_FILE} (256 MiB)`;

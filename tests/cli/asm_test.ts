@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runProgram, slow } from "./program.ts";
+import { commandLine, runProgram, slow } from "./program.ts";
 
 const permissions = ["--allow-read", "--allow-write"];
 
@@ -81,3 +81,72 @@ asmTest(
     assertStringIncludes(refused.stderr, "--allow-read");
   },
 );
+
+asmTest(
+  "asm looks for files as nasm does, and names them by where they are",
+  async ({ folder }) => {
+    await Deno.mkdir(`${folder}/deep`);
+    await Deno.mkdir(`${folder}/most`);
+    await Deno.writeTextFile(`${folder}/deep/a.asm`, '%include "b.inc"\n');
+    await Deno.writeTextFile(`${folder}/deep/b.inc`, "db 1\n");
+    await Deno.writeTextFile(`${folder}/more/b.inc`, "db 2\ndb __FILE__\n");
+    await Deno.writeTextFile(`${folder}/most/b.inc`, "db 3\nmov\n");
+    const asm = async (...options: string[]) =>
+      await runProgram(["asm", `${folder}/deep/a.asm`, "--hex", ...options], { permissions });
+    const folders = ["-I", `${folder}/none`, "-I", `${folder}/more`, "-I", `${folder}/most`];
+    const { stdout } = await asm(...folders);
+    const found = new TextDecoder().decode(Uint8Array.fromHex(stdout.replaceAll(/\s/g, "")));
+    assertEquals(found, `\x02${folder}/more/b.inc`);
+    assertEquals((await asm()).stdout, "01\n");
+    assertStringIncludes(
+      (await asm("-I", `${folder}/most`)).stderr,
+      `${folder}/most/b.inc:2:1: There is no mov with no operands\n  mov\n  ^~~\n` +
+        `  in include at ${folder}/deep/a.asm:1\n`,
+    );
+  },
+);
+
+asmTest("asm names the option -D or -o that it cannot obey", async ({ folder, source }) => {
+  for (const define of ["1x=3", "=3", "a(x=3", "a b"]) {
+    const { code, stderr } = await runProgram(["asm", source, "-D", define], { permissions });
+    assertEquals(code, 2);
+    assertStringIncludes(
+      stderr,
+      `-D takes NAME or NAME=VALUE, and "${define}" begins with no name`,
+    );
+  }
+  await Deno.writeTextFile(source, "nop\n");
+  for (const out of [folder, `${folder}/none/a.bin`, `${source}/a.bin`]) {
+    const { code, stderr } = await runProgram(["asm", source, "-o", out], { permissions });
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, `Cannot write ${out}: `);
+  }
+});
+
+asmTest("asm reads the environment if it may", async ({ source }) => {
+  await Deno.writeTextFile(source, "%ifenv HLT_TEST\ndb %!HLT_TEST\n%endif\n");
+  const env = { HLT_TEST: "42" };
+  const asm = (...more: string[]) =>
+    runProgram(["asm", source, "--hex"], { permissions: [...permissions, ...more], env });
+  assertEquals((await asm("--allow-env")).stdout, "2a\n");
+  const { code, stderr } = await asm();
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "environment variable HLT_TEST");
+});
+
+asmTest("asm gives up on a standard input that does not end", async () => {
+  const [program, ...args] = commandLine(["asm", "-"], { permissions });
+  const process = new Deno.Command(program!, {
+    args,
+    stdin: "piped",
+    stdout: "null",
+    stderr: "piped",
+  })
+    .spawn();
+  const lines = new Uint8Array(1 << 24).fill(10);
+  const endless = new ReadableStream({ pull: (controller) => controller.enqueue(lines) });
+  await endless.pipeTo(process.stdin).catch(() => {});
+  const { code, stderr } = await process.output();
+  assertEquals(code, 2);
+  assertStringIncludes(new TextDecoder().decode(stderr), "<stdin>: it goes on");
+});

@@ -1,6 +1,7 @@
 import { readSpecification } from "./multi.ts";
 import { overlaps } from "./multi.ts";
 import type { Preprocessor } from "./preprocessor.ts";
+import { directiveMacro } from "./standard.ts";
 import { isBlank, isOperator, skipSpace, type Token, unquote } from "./token.ts";
 
 /** A test that can follow `%if`, `%elif` or `%is`; undefined is an error, already recorded. */
@@ -136,5 +137,7 @@ function isMacro(tokens: readonly Token[], run: Preprocessor): boolean | undefin
   const wanted = from === rest.length
     ? { minimum: 0, maximum: Infinity, isGreedy: false }
     : readSpecification(rest, { from, reporter: run });
-  return run.multis(name.text).some((macro) => macro.name === name.text && overlaps(macro, wanted));
+  const builtin = run.isCleared ? undefined : directiveMacro(name.text);
+  return builtin !== undefined && overlaps(builtin, wanted) ||
+    run.multis(name.text).some((macro) => macro.name === name.text && overlaps(macro, wanted));
 }

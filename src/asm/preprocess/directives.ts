@@ -3,6 +3,7 @@ import { findTest } from "./condition.ts";
 import { type MultiMacro, overlaps, readSpecification, splitParameters } from "./multi.ts";
 import { type Definition, plain, type Preprocessor } from "./preprocessor.ts";
 import { answers, MacroTable, markParameters, MAX_TEXT, readParameters } from "./single.ts";
+import { chooseStackFrame, nameArguments, nameLocals } from "./stack_frame.ts";
 import {
   detokenize,
   isOperator,
@@ -211,7 +212,7 @@ const definers: Readonly<Record<string, (caseSensitive: boolean) => Directive>> 
     const target = readName(run, tokens, at);
     const path = target && readFileName(run, target.rest, 0);
     if (path === undefined) return;
-    assign(run, target!.name, { body: [quote(toBytes(path))], caseSensitive });
+    assign(run, target!.name, { body: [quote(toBytes(run.resolve(path)))], caseSensitive });
   },
   "%strlen": (caseSensitive) => (run, tokens, at) => {
     const target = readName(run, tokens, at);
@@ -431,10 +432,16 @@ const directives: Readonly<Record<string, Directive>> = {
   "%undefalias": undefine({ alias: true }),
   "%include": include({ once: false }),
   "%require": include({ once: true }),
-  "%depend": () => {},
+  // What depends on what is not asked for here, but what stands there must be a file all the same.
+  "%depend": (run, tokens, at) => void readFileName(run, tokens, at + 1),
+  "%stacksize": chooseStackFrame,
+  "%arg": nameArguments,
+  "%local": nameLocals,
   "%use": (run, tokens, at) => {
     const named = run.readPackageName(tokens.slice(at + 1));
-    if (named) run.use(named.name);
+    if (!named) return;
+    warnAboutRest(run, tokens, skipSpace(tokens, at + 1) + 1);
+    run.use(named.name);
   },
   "%push": (run, tokens, at) => {
     const context = readContext(run, tokens, at);

@@ -21,13 +21,21 @@ import type { PreprocessOptions } from "../preprocess.ts";
 import { findDirective } from "./directives.ts";
 import { type Call, type Line, matchCall, type MultiMacro } from "./multi.ts";
 import { type Context, type Host, paste, SingleMacros, SUBSTITUTED } from "./single.ts";
-import { findPackage, RESERVED, standardMulti, StandardSingles } from "./standard.ts";
+import { type StackFrame, stackFrame } from "./stack_frame.ts";
+import {
+  directiveMacros,
+  findPackage,
+  RESERVED,
+  standardMulti,
+  StandardSingles,
+} from "./standard.ts";
 import {
   append,
   detokenize,
   isOperator,
   skipSpace,
   someName,
+  SPACE,
   type Token,
   token,
   tokenize,
@@ -110,6 +118,10 @@ export class Preprocessor implements Host {
   defining: Definition | undefined;
   /** Whether empty parameters count as they are written: `%pragma preproc sane_empty_expansion`. */
   isSane = false;
+  /** Whether `%clear` has taken away the standard multi-line macros. */
+  isCleared = false;
+  /** Where `%arg` and `%local` put what they name. */
+  stackFrame: StackFrame = stackFrame("flat")!;
   #files: FileFrame[] = [];
   #multis = new Map<string, MultiMacro[]>();
   #packages = new Set<string>();
@@ -158,7 +170,7 @@ export class Preprocessor implements Host {
   run(source: string): PreprocessResult {
     const file = this.options.name ?? "<source>";
     try {
-      this.#predefine(file);
+      this.#predefine();
       this.#open(splitLines(source), { file });
       this.#readAll();
       if (this.defining) {
@@ -174,9 +186,9 @@ export class Preprocessor implements Host {
     return { lines: this.#lines, diagnostics: this.#diagnostics, probes: this.#probes };
   }
 
-  #predefine(file: string): void {
-    for (const [name, value] of Object.entries(this.options.defines ?? {})) {
-      this.#line = { text: `%define ${name} ${value}`, file, line: 0 };
+  #predefine(): void {
+    for (const [i, [name, value]] of Object.entries(this.options.defines ?? {}).entries()) {
+      this.#line = { text: `%define ${name} ${value}`, file: "<defines>", line: i + 1 };
       this.#open([this.#line.text], { file: "<defines>", isHidden: true });
     }
     this.#readAll();
@@ -345,6 +357,13 @@ export class Preprocessor implements Host {
       return;
     }
     if (this.#enter(expanded, first)) return;
+    if (this.isCleared && head && directiveMacros.has(head.text.toLowerCase())) {
+      const isLabel = isOperator(expanded[skipSpace(expanded, first + 1)], ":");
+      if (!isLabel) {
+        const word = head.text;
+        return this.fail(`${word} is a macro that %clear has taken away: write [${word} …]`, word);
+      }
+    }
     if (head?.type === "id" && /^(?:section|segment|absolute)$/i.test(head.text)) {
       // What the next __?SECT?__ goes back to, as NASM's standard macros keep it.
       const body = [token("operator", "["), ...expanded.slice(first), token("operator", "]")];
@@ -434,9 +453,9 @@ export class Preprocessor implements Host {
       } else if (part.type === "parameter" || part.type === "label") {
         if (call) append(result, this.#substituted(part, call));
         else this.fail(`${part.text} stands outside of a macro`, part.text);
-      } else if (part.type === "called" && call) {
+      } else if (part.text === "%?" && call) {
         result.push(token("id", call.name));
-      } else if (part.type === "defined" && call) {
+      } else if (part.text === "%??" && call) {
         result.push(token("id", call.macro.name));
       } else {
         isChanged = before;
@@ -505,7 +524,7 @@ export class Preprocessor implements Host {
     const lower = name.toLowerCase();
     let list = this.#multis.get(lower);
     if (!list) {
-      const standard = standardMulti(lower);
+      const standard = this.isCleared ? undefined : standardMulti(lower);
       list = standard ? [standard] : [];
       if (standard) this.#multis.set(lower, list);
     }
@@ -518,9 +537,11 @@ export class Preprocessor implements Host {
     this.notice(name);
   }
 
-  /** Forgets every multi-line macro: `%clear`. */
+  /** Forgets every multi-line macro, the standard ones included: `%clear`. */
   clearMultis(): void {
     this.#multis.clear();
+    this.isCleared = true;
+    for (const name of directiveMacros) this.notice(name);
   }
 
   /** Remembers a name as one that lines must be searched for. */
@@ -595,14 +616,20 @@ export class Preprocessor implements Host {
     this.#files.push(frame);
   }
 
+  /** Where a file is that the current line names. */
+  resolve(name: string): string {
+    return this.options.resolve?.(name, this.#line.file) ?? name;
+  }
+
   /** Includes a file: `%include`, or `%require`, which does so once. */
-  include(path: string, { once }: { once: boolean }): void {
+  include(name: string, { once }: { once: boolean }): void {
+    const path = this.resolve(name);
     if (once && this.#required.has(path)) return;
     if (this.#files.length > MAX_INCLUDES) {
       this.abort(`Files include each other more than ${MAX_INCLUDES} deep`);
     }
     const source = this.options.readText?.(path, this.#line.file);
-    if (source === undefined) return this.fail(`Cannot include "${path}": it was not found`);
+    if (source === undefined) return this.fail(`Cannot include "${name}": it was not found`);
     this.#required.add(path);
     this.#open(splitLines(source), { file: path });
   }
@@ -627,6 +654,7 @@ export class Preprocessor implements Host {
     if (source === undefined) return this.fail(`There is no package "${name}"`);
     if (this.#packages.has(name)) return;
     this.#packages.add(name);
+    this.singles.define(plain(`__?USE_${name.toUpperCase()}?__`, []));
     this.#open(splitLines(source), { file: `<${name}>`, isHidden: true });
   }
 
@@ -655,14 +683,26 @@ export class Preprocessor implements Host {
   }
 
   /** The value of an expression; undefined after an error, which is recorded. */
-  evaluate(tokens: readonly Token[]): bigint | undefined {
-    const text = detokenize(tokens);
+  evaluate(tokens: readonly Token[], { isWhole = false } = {}): bigint | undefined {
+    // A name right behind a number (`2.nolist`) is read as a name here and as digits by the lexer.
+    const apart = tokens.flatMap((part, i) =>
+      part.type === "id" && /^(?:number|float)$/.test(tokens[i - 1]?.type ?? "")
+        ? [SPACE, part]
+        : [part]
+    );
+    const text = detokenize(apart);
     const { file, line } = this.#line;
     try {
       this.#lexer.open({ text, file, line, depth: 0 });
       const parser = new ExpressionParser(this.#lexer, this.#surroundings);
       const expression = parser.parse();
-      if (this.#lexer.kind !== "end") this.warn("The rest behind the expression is ignored");
+      if (this.#lexer.kind !== "end") {
+        if (isWhole) {
+          this.fail(`Expected the end of the expression, found ${this.#lexer.written()}`);
+          return undefined;
+        }
+        this.warn("The rest behind the expression is ignored");
+      }
       const value = evaluate(expression, {
         line: this.#lexer.line,
         here: () => unknownValue,

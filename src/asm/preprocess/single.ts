@@ -58,8 +58,11 @@ export interface Host {
   warn(reason: string): void;
   /** Gives up the whole source. */
   abort(reason: string): never;
-  /** The value of an expression; undefined if it has none, which is then already recorded. */
-  evaluate(tokens: readonly Token[]): bigint | undefined;
+  /**
+   * The value of an expression; undefined if it has none, which is then already recorded. What is
+   * behind it is an error with `isWhole`, else a warning.
+   */
+  evaluate(tokens: readonly Token[], options?: { isWhole: boolean }): bigint | undefined;
   /** Learns a name that lines must be searched for from now on. */
   notice(name: string): void;
 }
@@ -105,13 +108,20 @@ export class MacroTable {
     this.#macros.set(lower, list);
   }
 
-  /** Removes the macros that `which` accepts; of one name, or of all. */
-  remove(which: (macro: SingleMacro) => boolean, name?: string): void {
-    const lower = name?.toLowerCase();
-    if (lower !== undefined) this.#list(lower);
-    for (const key of lower === undefined ? this.#macros.keys() : [lower]) {
-      this.#macros.set(key, (this.#macros.get(key) ?? []).filter((macro) => !which(macro)));
-    }
+  /** Removes the macros of one name that `which` accepts. */
+  remove(which: (macro: SingleMacro) => boolean, name: string): void {
+    const lower = name.toLowerCase();
+    this.#macros.set(lower, this.#list(lower).filter((macro) => !which(macro)));
+  }
+
+  /** Removes all macros that `which` accepts, those not yet looked up included. */
+  clear(which: (macro: SingleMacro) => boolean): void {
+    for (const name of this.#macros.keys()) this.remove(which, name);
+    const builtin = this.#builtin;
+    this.#builtin = (name) => {
+      const macro = builtin(name);
+      return macro && which(macro) ? undefined : macro;
+    };
   }
 }
 
@@ -227,7 +237,7 @@ export class SingleMacros {
   clear(kind: { aliases: boolean; macros: boolean }, where: { contexts: boolean }): void {
     const tables = where.contexts ? this.contexts.map((each) => each.macros) : [this.#global];
     for (const table of tables) {
-      table.remove((macro) => macro.isAlias ? kind.aliases : kind.macros);
+      table.clear((macro) => macro.isAlias ? kind.aliases : kind.macros);
     }
   }
 
@@ -341,7 +351,7 @@ export class SingleMacros {
       const tokens = this.#expand(value);
       if (isBlank(tokens) && parameter.flags.includes("?")) return [...parameter.fallback ?? []];
       this.#spend(EVALUATION);
-      const number = this.#host.evaluate(tokens);
+      const number = this.#host.evaluate(tokens, { isWhole: true });
       return number === undefined ? [] : numberTokens(number);
     }
     if (!parameter.flags.includes("&")) return value;

@@ -60,6 +60,22 @@ times (%1-%$strucname)-($-%$strucstart) db 0
   iend: ["0", "times %{$strucname}_size-($-%$strucstart) db 0\n%pop"],
 };
 
+/** Directives that are macros in NASM: after `%clear` they are not there but in brackets. */
+export const directiveMacros: ReadonlySet<string> = new Set(
+  ("align alignb sectalign extern static global common required cpu float default bits use16 use32 " +
+    "use64 org section segment absolute").split(" "),
+);
+
+/** What `%ifmacro` finds of a directive of the assembler that is a macro in NASM. */
+export function directiveMacro(
+  name: string,
+): { minimum: number; maximum: number; isGreedy: boolean } | undefined {
+  if (!directiveMacros.has(name) && name !== "incbin") return undefined;
+  return name.startsWith("use")
+    ? { minimum: 0, maximum: 0, isGreedy: false }
+    : { minimum: 1, maximum: Infinity, isGreedy: false };
+}
+
 /** Names in a line that the preprocessor must look at even before anything is defined. */
 export const RESERVED: readonly string[] = [
   ...Object.keys(standardMacros),
@@ -107,8 +123,8 @@ export class StandardSingles {
     const canonical = `__?${inner.toUpperCase()}?__`;
     const isCanonical = name.startsWith("__?");
     if (KEYWORDS.has(inner)) {
-      // "__float32__" and "__?Float32?__" are other spellings of keywords of the assembler.
-      if (isCanonical) return undefined;
+      // The keywords of the assembler are macros that stand for themselves, `__float32__` is an alias.
+      if (isCanonical) return macro(name, { body: [token("called", "%?")], anyCase: true });
       return macro(name, { body: [token("id", `__?${inner}?__`)], isAlias: true, anyCase: true });
     }
     const make = Object.hasOwn(this.#facts, inner) ? this.#facts[inner] : undefined;
@@ -132,7 +148,6 @@ export class StandardSingles {
     nasm_version_id: () => [token("number", "002100100h")],
     nasm_ver: () => [token("string", '"2.16.01"')],
     output_format: () => [token("id", "bin")],
-    debug_format: () => [token("id", "null")],
     float_daz: () => [token("id", "nodaz")],
     float_round: () => [token("id", "near")],
     float: () => tokenize("__?FLOAT_DAZ?__,__?FLOAT_ROUND?__"),
@@ -315,8 +330,41 @@ const packages: Readonly<Record<string, () => string>> = {
       const [kind, name] = line.split(" ");
       return `%idefine ${name}(x) (__?ilog2${kind}?__(x))`;
     }).join("\n") + "\n%idefine ilog2cw(x) (__?ilog2w?__(x) * 0 + __?ilog2c?__(x))",
+  masm: () => MASM,
   smartalign: () => SMART_ALIGN,
 };
+
+/**
+ * The package masm (manual §6.5): words of MASM that are skipped, and its procedures and segments.
+ * `%null %00` makes a macro take the label before it.
+ */
+const MASM = `%idefine ptr __?masm_ptr?__
+%idefine flat __?masm_flat?__
+%idefine offset
+%idefine tbyte tword
+%imacro proc 0-1+.nolist
+%ifidni {%1},{far}
+%idefine ret retf
+%else
+%idefine ret retn
+%endif
+%00 :
+%endmacro
+%imacro endp 0.nolist
+%null %00
+%undef ret
+%endmacro
+%imacro segment 0-1+.nolist
+%xdefine __?SECT?__ [segment %00 %1]
+__?SECT?__
+%endmacro
+%imacro ends 0-1+.nolist
+%null %00
+%endmacro
+%imacro end 0-1+.nolist
+%null %00
+%endmacro
+[default rel]`;
 
 /** What `align` of the package smartalign fills with: mode, jump threshold, and per bits the fills. */
 const fills: readonly (readonly [mode: string, threshold: number, fills: readonly string[][]])[] =
