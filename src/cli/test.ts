@@ -10,7 +10,7 @@ import { parseOptions, UsageError } from "./usage.ts";
 
 /** `test`: the test runner for bare-metal code. */
 export const test: Command = {
-  help: `Prove guests: run each in a virtual machine of its own, as its ;! directives say.
+  help: `Prove guests: run each in a virtual machine as good as new, as its ;! directives say.
 
 Usage: deno run --allow-ffi --allow-read main.ts test [OPTION…] PATH…
 

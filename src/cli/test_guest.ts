@@ -7,7 +7,7 @@ import {
   diagnose,
   type Machine,
   type Proof,
-  prove,
+  type Prover,
   View,
 } from "../machine/mod.ts";
 
@@ -43,15 +43,15 @@ export interface Failure {
 }
 
 /** Proves the guest in a file. Whatever is wrong with it is its result, never an exception. */
-export async function proveFile(file: string): Promise<GuestResult> {
+export async function proveFile(file: string, prover: Prover): Promise<GuestResult> {
   const start = performance.now();
-  const result = await proveOrExplain(file);
+  const result = await proveOrExplain(file, prover);
   return { file, ...result, milliseconds: performance.now() - start };
 }
 
 type Judged = Omit<GuestResult, "file" | "milliseconds">;
 
-async function proveOrExplain(file: string): Promise<Judged> {
+async function proveOrExplain(file: string, prover: Prover): Promise<Judged> {
   const found = { output: "", log: [] as string[], warnings: [] as string[] };
   const failed = (...failures: Failure[]): Judged => ({ outcome: "failed", failures, ...found });
   try {
@@ -64,7 +64,7 @@ async function proveOrExplain(file: string): Promise<Judged> {
     }
     let crash: Failure | undefined;
     let logged = 0;
-    const proof = await prove(program, {
+    const proof = await prover.prove(program, {
       log(machine, exit) {
         if (++logged > LONGEST_LOG) return;
         found.log.push(describeAccess(new View(machine, program), exit));

@@ -46,11 +46,15 @@ export async function proveAll(
 export async function proveShare(job: Job, send: (message: Message) => void): Promise<void> {
   const { files, shared } = job;
   // Loaded only now: the workers start meanwhile.
-  const { proveFile } = await import("./test_guest.ts");
+  const [{ proveFile }, { Prover }] = await Promise.all([
+    import("./test_guest.ts"),
+    import("../machine/mod.ts"),
+  ]);
+  using prover = new Prover();
   while (Atomics.load(shared, STOP) === 0) {
     const index = Atomics.add(shared, NEXT, 1);
     if (index >= files.length) break;
-    send({ index, result: await proveFile(files[index]!) });
+    send({ index, result: await proveFile(files[index]!, prover) });
     // So that the messages of workers arrive.
     await new Promise<void>((resolve) => setImmediate(resolve));
   }

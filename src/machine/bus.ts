@@ -14,6 +14,12 @@ export interface Device {
    * @param data The bytes written, little-endian.
    */
   write?(offset: number, data: Uint8Array): void;
+  /**
+   * Notes what state it is in, for {@linkcode Machine.snapshot}; needed by devices that have one.
+   *
+   * @returns What sets it back to that state, as often as it is called.
+   */
+  save?(): () => void;
 }
 
 /** A range of ports, or of guest-physical addresses. */
@@ -96,6 +102,12 @@ export class Bus {
     if (found === undefined) return false;
     found.device.write?.(address - found.first, data);
     return true;
+  }
+
+  /** Notes the state of all devices ({@linkcode Device.save}). */
+  save(): () => void {
+    const restores = this.#attached.map(({ device }) => device.save?.());
+    return () => restores.forEach((restore) => restore?.());
   }
 
   #find(address: number): Attached | undefined {

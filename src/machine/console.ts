@@ -90,4 +90,14 @@ export class SerialPort implements Device {
     else if (register === DATA) this.#output(data);
     else if (register < this.#registers.length) this.#registers.set(data, register);
   }
+
+  /** Notes what was written to the registers. */
+  save(): () => void {
+    const registers = this.#registers.slice();
+    const divisor = this.#divisor.slice();
+    return () => {
+      this.#registers.set(registers);
+      this.#divisor.set(divisor);
+    };
+  }
 }

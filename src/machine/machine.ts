@@ -14,6 +14,7 @@ import {
   Kvm,
   KvmError,
   type MmioExit,
+  type Snapshot,
   type Vcpu,
   type Vm,
 } from "../kvm/mod.ts";
@@ -76,6 +77,14 @@ export interface MachineOptions {
   output?: (bytes: Uint8Array) => void;
   /** Gets the accesses that nobody answered, with `io: "log"`. */
   log?: (exit: IoExit | MmioExit) => void;
+}
+
+/** The state of a machine at one moment; closed before its machine is. */
+export interface MachineSnapshot extends Disposable {
+  /** The VM's: memory and CPU. */
+  readonly vm: Snapshot;
+  /** Sets the devices back. */
+  readonly restoreDevices: () => void;
 }
 
 /** Why a machine stopped. */
@@ -443,6 +452,35 @@ export class Machine implements Disposable {
   #flush(): void {
     const bytes = this.#output.take();
     if (bytes.length > 0) this.#options.output?.(bytes);
+  }
+
+  /**
+   * Notes the state: memory, CPU, and that of the devices which have one ({@linkcode Device.save}).
+   *
+   * @throws {KvmError} When KVM does not give its part.
+   */
+  snapshot(): MachineSnapshot {
+    const vm = this.vm.snapshot();
+    const restores = [this.ports.save(), this.mmio.save()];
+    return {
+      vm,
+      restoreDevices: () => restores.forEach((restore) => restore()),
+      [Symbol.dispose]: () => vm.close(),
+    };
+  }
+
+  /**
+   * Sets the machine back to a state that it was in. What it counted goes on.
+   *
+   * @throws {KvmError} When KVM refuses a part of the state.
+   * @throws {TypeError} When the snapshot is another machine's, or memory slots were added or removed.
+   */
+  restore(snapshot: MachineSnapshot): void {
+    snapshot.vm.restore(this.vm);
+    snapshot.restoreDevices();
+    this.#status = undefined;
+    // What was gathered and not shown belongs to the state that is left.
+    if (this.#gathersOutput) this.vcpu.drainCoalesced();
   }
 
   /** Closes the vCPU, the VM, its memory and `/dev/kvm`; again, it does nothing. */

@@ -19,12 +19,13 @@ export {
 export {
   Machine,
   type MachineOptions,
+  type MachineSnapshot,
   type MemoryRegion,
   type RunOptions,
   STATUS_PORT,
   type Stop,
 } from "./machine.ts";
-export { type Proof, prove, type ProveOptions } from "./prove.ts";
+export { type Proof, prove, type ProveOptions, Prover } from "./prove.ts";
 export { accessPlace, describeAccess } from "./access.ts";
 export { codeAround, type CodeLine } from "./code.ts";
 export {

@@ -4,7 +4,7 @@ import { CR0, EFER } from "../x86/control.ts";
 import type { RegisterFile } from "../x86/mod.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { type Support, tryMode } from "./host.ts";
-import { Machine, type MachineOptions, type Stop } from "./machine.ts";
+import { Machine, type MachineOptions, type MachineSnapshot, type Stop } from "./machine.ts";
 
 /** What came of a guest. */
 export interface Proof {
@@ -63,23 +63,104 @@ export interface ProveOptions {
  * ```
  */
 export async function prove(program: Program, options: ProveOptions = {}): Promise<Proof> {
-  const { log, repeat = 1, signal } = options;
+  const listener: Listener = {};
+  using machine = Machine.for(program, listening(listener));
+  return await proveIn(machine, { ...options, program, listener });
+}
+
+/**
+ * Proves programs one after another, each in a machine that is as good as new. Making a VM takes
+ * longer than most guests run, and setting one back does not: so a program whose machine would be as
+ * the last one's was, gets that, set back to the snapshot of its booted mode. A machine whose guest
+ * crashed or was stopped is not used again.
+ */
+export class Prover implements Disposable {
+  #booted: Booted | undefined;
+
+  /** {@linkcode prove} */
+  async prove(program: Program, options: ProveOptions = {}): Promise<Proof> {
+    const { irqchip, cpuid } = program.settings;
+    // Time goes on in a timer, and CPUID is set once.
+    if (irqchip || cpuid.length > 0) return await prove(program, options);
+    const { machine, listener } = this.#boot(program);
+    let isAsNew = false;
+    try {
+      machine.load(program);
+      const proof = await proveIn(machine, { ...options, program, listener });
+      isAsNew = proof.outcome === "proved" || proof.outcome === "failed";
+      return proof;
+    } finally {
+      if (!isAsNew) this.close();
+    }
+  }
+
+  /** A machine in the program's mode, with nothing in its RAM. */
+  #boot(program: Program): Booted {
+    const { ram, io, mode } = program.settings;
+    const kind = `${mode} ${ram} ${io}`;
+    if (this.#booted?.kind === kind) {
+      this.#booted.machine.restore(this.#booted.snapshot);
+      return this.#booted;
+    }
+    this.close();
+    using made = new DisposableStack();
+    const listener: Listener = {};
+    const machine = made.use(new Machine({ ram, io, ...listening(listener) }));
+    machine.start({ mode, entry: 0, stack: 0 });
+    const snapshot = made.use(machine.snapshot());
+    return this.#booted = { kind, machine, snapshot, listener, made: made.move() };
+  }
+
+  /** Closes the machine; again, it does nothing. */
+  close(): void {
+    this.#booted?.made.dispose();
+    this.#booted = undefined;
+  }
+
+  /** {@linkcode Prover.close} */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+interface Booted {
+  /** What machines have in common that can take each other's place. */
+  readonly kind: string;
+  readonly machine: Machine;
+  readonly snapshot: MachineSnapshot;
+  readonly listener: Listener;
+  readonly made: DisposableStack;
+}
+
+/** Who gets what a machine tells, from one program to the next. */
+type Listener = Pick<MachineOptions, "output" | "log">;
+
+function listening(listener: Listener): Required<Listener> {
+  return {
+    output: (bytes) => listener.output?.(bytes),
+    log: (exit) => listener.log?.(exit),
+  };
+}
+
+/** Runs a program that has been loaded. */
+async function proveIn(
+  machine: Machine,
+  options: ProveOptions & { program: Program; listener: Listener },
+): Promise<Proof> {
+  const { program, listener, log, repeat = 1, signal } = options;
   const { timeout } = program.settings;
   const collected = new ByteBuffer();
   const milliseconds: number[] = [];
-  const machineOptions: MachineOptions = {
-    output(bytes) {
-      collected.append(bytes);
-      if (milliseconds.length === 0) options.output?.(bytes);
-    },
-    ...(log && { log: (exit) => log(machine, exit) }),
+  listener.output = (bytes) => {
+    collected.append(bytes);
+    if (milliseconds.length === 0) options.output?.(bytes);
   };
-  using machine = Machine.for(program, machineOptions);
+  listener.log = (exit) => log?.(machine, exit);
   const before = machine.registers();
-  using snapshot = repeat > 1 ? machine.vm.snapshot() : undefined;
+  using snapshot = repeat > 1 ? machine.snapshot() : undefined;
   let proof: Proof;
   do {
-    if (milliseconds.length > 0) snapshot!.restore();
+    if (milliseconds.length > 0) machine.restore(snapshot!);
     const start = machine.milliseconds;
     const stop = await machine.run({ timeout, ...(signal && { signal }) });
     milliseconds.push(machine.milliseconds - start);

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { GuestError, loadSource } from "../../src/guest/mod.ts";
 import { hostBackend, KvmError } from "../../src/kvm/mod.ts";
-import { prove } from "../../src/machine/mod.ts";
+import { prove, Prover } from "../../src/machine/mod.ts";
 import { lackOfMode } from "../cli/program.ts";
 import { kvmTest, testUnless } from "../kvm_host.ts";
 
@@ -185,3 +185,85 @@ testUnless(
     );
   },
 );
+
+/** A guest that leaves behind what it can, and proves that it found nothing of the kind. */
+const untidy = (mode: string) =>
+  lines(
+    `;! mode: ${mode}`,
+    ";! expect: bl = 0",
+    ';! expect: output = "ok"',
+    mode === "real" ? "bits 16" : "bits 64",
+    "or bl, [0x1ff0]", // RAM
+    "or bl, cl", // registers
+    `mov ${mode === "real" ? "eax" : "rax"}, cr2`,
+    "or bl, al",
+    "mov dx, 0x3ff", // the scratch register of the serial port
+    "in al, dx",
+    "or bl, al",
+    "mov al, 1",
+    "out dx, al",
+    "mov [0x1ff0], al",
+    "mov cl, 1",
+    `mov cr2, ${mode === "real" ? "ecx" : "rcx"}`,
+    "mov al, 'o'",
+    "out 0xe9, al",
+    "mov al, 'k'",
+    "out 0xe9, al",
+    "hlt",
+  );
+
+kvmTest("Prover.prove() gives each guest a machine that is as good as new", async () => {
+  using prover = new Prover();
+  for (const mode of ["real", "real", "long", "long", "real"]) {
+    const { outcome, verdicts } = await prover.prove(untidy(mode));
+    assertEquals(outcome, "proved", verdicts.map(({ found }) => found).join(", "));
+  }
+});
+
+kvmTest(
+  "Prover.prove() gives up a machine whose guest crashed, hung or asked for the impossible",
+  async () => {
+    using prover = new Prover();
+    const good = lines(";! expect: al = 1", "mov al, 1", "hlt");
+    const hangs = lines(";! expect: al = 1", ";! timeout: 30ms", "mov byte [0], 0xff", "jmp $");
+    const crashes = lines(";! expect: al = 1", "out 0x99, al", "hlt");
+    const cannotBe = lines(";! set: efer = 0x400", ";! expect: al = 1", "hlt");
+    const outcomes: string[] = [];
+    for (const program of [good, hangs, good, crashes, good]) {
+      outcomes.push((await prover.prove(program)).outcome);
+    }
+    assertEquals(outcomes, ["proved", "timeout", "proved", "crashed", "proved"]);
+    await assertRejects(() => prover.prove(cannotBe), GuestError);
+    assertEquals((await prover.prove(good)).outcome, "proved");
+  },
+);
+
+kvmTest("Prover.prove() leaves no descriptor open, whatever machines it made", async () => {
+  const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+  const before = open();
+  {
+    using prover = new Prover();
+    for (const setting of ["mode: long", "mode: real", "ram: 64K", "irqchip: yes", "io: ignore"]) {
+      const program = lines(`;! ${setting}`, ";! expect: al = 0", "mov al, 0xf4", "cli", "hlt");
+      program.settings.timeout = 20;
+      await prover.prove(program);
+    }
+  }
+  assertEquals(open(), before);
+});
+
+kvmTest("prove() repeats from the same state of the devices, too", async () => {
+  // DLAB makes the data register of the serial port the divisor's.
+  const program = lines(
+    ';! expect: output = "x"',
+    "mov dx, 0x3f8",
+    "mov al, 'x'",
+    "out dx, al",
+    "mov dx, 0x3fb",
+    "mov al, 0x80",
+    "out dx, al",
+    "hlt",
+  );
+  const { outcome, milliseconds } = await prove(program, { repeat: 3 });
+  assertEquals([outcome, milliseconds.length], ["proved", 3]);
+});
