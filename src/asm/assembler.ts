@@ -107,16 +107,25 @@ export function assemblePlain(source: string, options: AssembleOptions = {}): As
   return new Assembler(options).assemble(plainLines(source, options.name));
 }
 
+/** What directives put in force, until another of their kind. */
+interface Mode {
+  readonly bits: Bits;
+  /** Whether addresses without registers are relative to RIP: `default rel`. */
+  readonly isRelative: boolean;
+  /** Whether branches take BND: `default bnd`. */
+  readonly isBound: boolean;
+  /** How floating-point constants are rounded: `float`. */
+  readonly floatMode: FloatMode;
+}
+
 /** A statement with all that was in force where it stands. */
 interface Item {
   readonly line: PreprocessedLine;
   readonly label: Label | undefined;
   readonly times: Expression | undefined;
   body: Body | typeof ready | undefined;
-  readonly bits: Bits;
+  readonly mode: Mode;
   readonly section: Section;
-  readonly isRelative: boolean;
-  readonly floatMode: FloatMode;
   /** Whether its size is the same in every pass. */
   isFixed: boolean;
   /** Its offset in the section, in the latest pass. */
@@ -151,11 +160,6 @@ const noLine: SourceLine = { text: "", file: "", line: 0, depth: 0 };
 
 /** Assembles preprocessed lines. */
 export class Assembler {
-  /**
-   * How floating-point constants are rounded; at the end of the source it is what the first lines
-   * are to be assembled with, since NASM's passes begin with the mode with which the last one ended.
-   */
-  floatMode: FloatMode;
   readonly #errors: AssemblyError[] = [];
   readonly #options: AssembleOptions;
   readonly #parser: Parser;
@@ -166,13 +170,16 @@ export class Assembler {
   readonly #warnings: AssemblyWarning[] = [];
   readonly #scratch = new Bytes();
   readonly #code = new Bytes(4096);
+  /** What is done about sections when all is read: NASM does it from its second pass on. */
+  readonly #deferred: { readonly isAlignment: boolean; readonly act: () => void }[] = [];
   #dependsOnPlace = false;
   #section: Section;
-  #bits: Bits;
-  #origin: number;
+  #mode: Mode;
+  #origin: number | undefined;
   #hasOrigin = false;
-  #isRelative = false;
   readonly #firstFloatMode: FloatMode;
+  #alignsSections = true;
+  #leftOut: Item | undefined;
   #parent = "";
   #pass: Pass = "first";
   #item!: Item;
@@ -188,7 +195,9 @@ export class Assembler {
     section: undefined as Base | undefined,
     offset: 0,
     isRelative: false,
-    addressOf: (base: Base) => this.#pass === "last" ? (base as Section).address : 0,
+    isBound: false,
+    addressOf: (base: Base) =>
+      this.#pass === "last" ? (base as Section | Section["loaded"]).address : 0,
     warn: (message: string, span: Span) => {
       if (this.#pass === "last") this.#warn(message, { line: this.#item.line, span });
     },
@@ -200,10 +209,10 @@ export class Assembler {
    */
   constructor(options: AssembleOptions, floatMode: FloatMode = defaultFloatMode) {
     this.#options = options;
-    this.floatMode = this.#firstFloatMode = floatMode;
-    this.#bits = options.bits ?? 16;
-    this.#origin = options.origin ?? 0;
-    const bits = () => this.#bits;
+    this.#firstFloatMode = floatMode;
+    this.#mode = { bits: options.bits ?? 16, isRelative: false, isBound: false, floatMode };
+    this.#origin = options.origin;
+    const bits = () => this.#mode.bits;
     this.#parser = new Parser({
       get bits() {
         return bits();
@@ -213,6 +222,14 @@ export class Assembler {
       warn: (message, span) => this.#warn(message, { line: this.#parser.lexer.line, span }),
     });
     this.#section = this.#openSection(".text");
+  }
+
+  /**
+   * How floating-point constants are rounded; at the end of the source it is what the first lines
+   * are to be assembled with, since NASM's passes begin with the mode with which the last one ended.
+   */
+  get floatMode(): FloatMode {
+    return this.#mode.floatMode;
   }
 
   assemble(preprocessed: PreprocessResult): Assembly {
@@ -256,6 +273,21 @@ export class Assembler {
       else this.#warn(reason, { line, span });
     }
     this.#parse(lines);
+    this.#obeyDeferred();
+    this.#defineSectionLabels();
+  }
+
+  /** NASM's first pass sees alignments only, and its second one remembers the last of those. */
+  #obeyDeferred(): void {
+    for (const { isAlignment, act } of this.#deferred) if (isAlignment) act();
+    for (const section of this.#sections) section.align = undefined;
+    for (const { act } of this.#deferred) {
+      try {
+        act();
+      } catch (error) {
+        this.#keep(error);
+      }
+    }
   }
 
   /** Keeps a warning. */
@@ -287,7 +319,7 @@ export class Assembler {
         const statement = this.#parser.parse(line, enter);
         const { body } = statement;
         if (body?.kind === "directive") {
-          const absolute = this.#directive(body.name, body.start, line);
+          const absolute = this.#directive(body.name, body.arguments, line);
           this.#addItem(line, { ...statement, body: absolute });
         } else this.#addItem(line, statement);
       } catch (error) {
@@ -302,10 +334,8 @@ export class Assembler {
       label: label === undefined ? undefined : this.#define(label, body, line),
       times,
       body,
-      bits: this.#bits,
+      mode: this.#mode,
       section: this.#section,
-      isRelative: this.#isRelative,
-      floatMode: this.floatMode,
       isFixed: false,
       offset: 0,
       size: 0,
@@ -313,7 +343,7 @@ export class Assembler {
       code: 0,
     };
     this.#items.push(item);
-    if (body?.kind === "align" && !this.#section.isAbsolute) this.#raiseAlignment(body.boundary);
+    if (body?.kind === "align" && this.#alignsSections) this.#raiseAlignment(body.boundary);
     const isInstruction = body?.kind === "instruction" || body?.kind === "data";
     if (isInstruction && !times && isConstant(body)) this.#writeAtOnce(item, body);
   }
@@ -323,7 +353,7 @@ export class Assembler {
     const start = this.#code.length;
     this.#pass = "last";
     this.#dependsOnPlace = false;
-    this.#writeOnce(body, item, this.#code);
+    this.#append(body, item, this.#code);
     if (this.#dependsOnPlace) {
       this.#code.length = start;
       return;
@@ -340,7 +370,15 @@ export class Assembler {
     if (!isPowerOfTwo(align)) {
       throw this.#parser.lexer.error(`An alignment is a power of two, not ${align}`, boundary.span);
     }
-    if (align > (this.#section.align ?? 0)) this.#section.align = align;
+    if (align > mostBytes) {
+      throw this.#parser.lexer.error(`Alignment ${align} is too large`, boundary.span);
+    }
+    const section = this.#section;
+    const act = () => {
+      section.lastAlign = Math.max(section.lastAlign, align);
+      section.align = section.lastAlign;
+    };
+    this.#deferred.push({ isAlignment: true, act });
   }
 
   /** A name that is not local begins the scope of the local ones after it. */
@@ -374,183 +412,245 @@ export class Assembler {
 
   #openSection(name: string): Section {
     let section = this.#sections.find((each) => each.name === name && !each.isAbsolute);
-    if (!section) this.#sections.push(section = new Section(name));
+    if (!section) {
+      const before = this.#sections.findLast((each) => !each.isAbsolute);
+      this.#sections.push(section = new Section(name, { before }));
+    }
     return section;
   }
 
+  /** `section.NAME.start` and `section.NAME.vstart` are where a section is loaded and runs. */
+  #defineSectionLabels(): void {
+    for (const section of this.#sections) {
+      const ends = [["start", section.loaded], ["vstart", section]] as const;
+      for (const [end, base] of ends) {
+        const label = this.#labels.get(`section.${section.name}.${end}`);
+        if (!label || label.definedAt) continue;
+        label.base = base;
+        label.known = true;
+      }
+    }
+  }
+
   /** Obeys a directive; `absolute` leaves its address to the passes. */
-  #directive(name: string, start: number, line: SourceLine): Body | undefined {
-    const { lexer } = this.#parser;
-    const isBracketed = line.text.trimStart().startsWith("[");
-    let body: Body | undefined;
+  #directive(name: string, span: Span, line: SourceLine): Body | undefined {
+    const text = line.text.slice(span.start, span.end);
     switch (name) {
       case "bits":
-        this.#setBits();
+        this.#setBits(text, line, span);
         break;
       case "use16":
       case "use32":
       case "use64":
-        this.#bits = Number(name.slice(3)) as Bits;
+        this.#setBits(name.slice(3), line);
         break;
       case "org":
-        this.#setOrigin();
+        this.#setOrigin(line, span);
         break;
       case "default":
-        this.#setDefault();
+        this.#setDefault(text, line, span);
+        break;
+      case "userel":
+      case "useabs":
+      case "usebnd":
+      case "usenobnd":
+        this.#setDefault(name.slice(3), line);
         break;
       case "section":
       case "segment":
-        this.#enterSection();
+        this.#enterSection(line, span);
+        break;
+      case "sectalign":
+        if (/^(on|off)$/i.test(text)) this.#alignsSections = text.toLowerCase() === "on";
+        else if (text !== "") this.#raiseAlignment(this.#readArgument(line, span));
         break;
       case "absolute": {
-        const expression = this.#parser.expression();
+        const expression = this.#readArgument(line, span);
         this.#section = new Section("absolute", { isAbsolute: true });
         this.#sections.push(this.#section);
-        body = { kind: "absolute", expression };
-        break;
+        return { kind: "absolute", expression };
       }
+      case "global":
+      case "static":
       case "extern":
       case "required":
-        this.#declareExternals();
-        break;
       case "common":
-        throw lexer.error("A flat binary has no common variables", { start, end: lexer.end });
-      case "cpu":
-        this.#checkCpu();
+        this.#declare(name, line, span);
         break;
       case "float":
-        this.#setFloatMode(isBracketed);
+        this.#setFloatMode(text, line, span);
         break;
-      default:
-        // `global`, `list` and the like say nothing that a flat binary could hold.
-        this.#skipArguments(isBracketed);
+      case "cpu":
+        this.#setCpu(text, line, span);
+        break;
+      case "list":
+        if (!/^[-+]/.test(text)) throw new AssemblyError("list takes + or -", { line, span });
+        break;
+      case "debug":
+        if (!isName(text.split(/\s/)[0]!)) {
+          throw new AssemblyError("debug takes a name first", { line, span });
+        }
     }
-    if (isBracketed) lexer.expect("]");
-    this.#parser.finish();
-    return body;
+    // `map`, `warning` and `pragma` say nothing that a flat binary could hold.
+    return undefined;
   }
 
-  #setBits(): void {
-    const { lexer } = this.#parser;
-    const start = lexer.start;
-    const bits = Number(this.#number());
+  /** The expression that a directive's arguments begin with; what follows it is of no account. */
+  #readArgument(line: SourceLine, span: Span): Expression {
+    this.#parser.lexer.open(line, span);
+    return this.#parser.expression();
+  }
+
+  #setBits(text: string, line: SourceLine, span?: Span): void {
+    const bits = parseInt(text, 10);
     if (bits !== 16 && bits !== 32 && bits !== 64) {
-      throw lexer.error(`There are 16, 32 and 64 bits, not ${bits}`, { start, end: lexer.start });
+      throw new AssemblyError(`There are 16, 32 and 64 bits, not ${text}`, { line, span });
     }
-    this.#bits = bits;
+    this.#mode = { ...this.#mode, bits };
   }
 
-  #setOrigin(): void {
-    const { lexer } = this.#parser;
-    const start = lexer.start;
-    const origin = Number(this.#number());
+  #setOrigin(line: SourceLine, span: Span): void {
+    const origin = Number(this.#constant(this.#readArgument(line, span)));
     if (this.#hasOrigin && origin !== this.#origin) {
-      throw lexer.error(`The origin is already ${this.#origin}`, { start, end: lexer.start });
+      throw new AssemblyError(`The origin is already ${this.#origin}`, { line, span });
     }
     if (!Number.isSafeInteger(origin) || origin < 0) {
-      throw lexer.error("The origin is out of range", { start, end: lexer.start });
+      throw new AssemblyError("The origin is out of range", { line, span });
     }
     this.#hasOrigin = true;
     this.#origin = origin;
   }
 
-  #setDefault(): void {
-    const { lexer } = this.#parser;
-    do {
-      const word = lexer.text.toLowerCase();
-      if (lexer.kind !== "name" || !["rel", "abs", "bnd", "nobnd"].includes(word)) {
-        throw lexer.error(`Expected rel or abs, found ${lexer.written()}`);
-      }
-      if (word === "rel" || word === "abs") this.#isRelative = word === "rel";
-      lexer.next();
-    } while (lexer.accept(","));
+  #setDefault(text: string, line: SourceLine, span?: Span): void {
+    switch (/^\w*/.exec(text.toLowerCase())![0]) {
+      case "rel":
+        this.#mode = { ...this.#mode, isRelative: true };
+        break;
+      case "abs":
+        this.#mode = { ...this.#mode, isRelative: false };
+        break;
+      case "bnd":
+        this.#mode = { ...this.#mode, isBound: true };
+        break;
+      case "nobnd":
+        this.#mode = { ...this.#mode, isBound: false };
+        break;
+      default:
+        throw new AssemblyError(`Expected rel, abs, bnd or nobnd, found "${text}"`, { line, span });
+    }
   }
 
   /** `float daz, up`; in brackets there is one word. */
-  #setFloatMode(isBracketed: boolean): void {
-    const { lexer } = this.#parser;
-    do {
-      const mode = lexer.kind === "name"
-        ? changeFloatMode(this.floatMode, lexer.text.toLowerCase())
-        : undefined;
-      if (!mode) throw lexer.error(`float does not take ${lexer.written()}`);
-      this.floatMode = mode;
-      lexer.next();
-    } while (!isBracketed && lexer.accept(","));
+  #setFloatMode(text: string, line: SourceLine, span: Span): void {
+    const words = isBracketed(line) ? [text] : text.split(",").map((word) => word.trim());
+    for (const word of words) {
+      const floatMode = changeFloatMode(this.floatMode, word.toLowerCase());
+      if (!floatMode) throw new AssemblyError(`float does not take "${word}"`, { line, span });
+      this.#mode = { ...this.#mode, floatMode };
+    }
   }
 
   /** `section .data align=16 vstart=0x1000 nobits`. */
-  #enterSection(): void {
-    const { lexer } = this.#parser;
-    const name = this.#word();
-    this.#section = this.#openSection(name);
-    while (lexer.kind === "name") {
-      const attribute = lexer.text.toLowerCase();
-      const start = lexer.start;
-      lexer.next();
-      if (lexer.accept("=")) this.#setAttribute(attribute, start);
-      else if (attribute === "nobits") this.#section.isNobits = true;
-      else if (attribute === "progbits") this.#section.isNobits = false;
-      else this.#warn(`The section attribute ${attribute} says nothing here`, { line: lexer.line });
+  #enterSection(line: SourceLine, span: Span): void {
+    const words = splitWords(line.text, span);
+    const { start, end } = words[0] ?? span;
+    const section = this.#openSection(line.text.slice(start, end));
+    this.#section = section;
+    const act = () => {
+      for (const word of words.slice(1)) this.#setAttribute(section, line, word);
+      section.isNobits ??= false;
+    };
+    this.#deferred.push({ isAlignment: false, act });
+  }
+
+  #setAttribute(section: Section, line: SourceLine, span: Span): void {
+    const text = line.text.slice(span.start, span.end);
+    const [, attribute = "", value] = /^(\w+)(?:=(.*))?$/s.exec(text.toLowerCase()) ?? [];
+    const fail = (reason: string) => new AssemblyError(reason, { line, span });
+    const isType = value === undefined && (attribute === "nobits" || attribute === "progbits");
+    if (isType) {
+      const isNobits = attribute === "nobits";
+      section.isNobits ??= isNobits;
+      if (section.isNobits === isNobits) return;
+      throw fail(`Section ${section.name} ${isNobits ? "holds" : "has no"} bytes already`);
+    }
+    const given = text.slice(attribute.length + 1);
+    const hasPlace = value !== undefined && /^v?(start|align|follows)$/.test(attribute);
+    if (!hasPlace || (given === "" && !attribute.endsWith("follows"))) {
+      this.#warn(`The section attribute ${text} says nothing here`, { line, span });
+    } else if (attribute === "follows" || attribute === "vfollows") {
+      const start = attribute === "follows" ? section.start : section.virtualStart;
+      if (given === "") throw fail("Expected a section's name");
+      if (start !== undefined) throw fail(`Section ${section.name} has a start already`);
+      if (attribute === "follows") section.follows = given;
+      else section.virtualFollows = given;
+    } else {
+      const from = span.start + attribute.length + 1;
+      const number = Number(
+        this.#constant(this.#readArgument(line, { start: from, end: span.end })),
+      );
+      if (!Number.isSafeInteger(number) || number < 0) throw fail("Expected an address");
+      const isVirtual = attribute.startsWith("v");
+      if (attribute.endsWith("start")) this.#setStart(section, number, { isVirtual, fail });
+      else this.#setAlign(section, number, { isVirtual, fail });
     }
   }
 
-  /** A name, which in these places may begin with a point or be followed by one. */
-  #word(): string {
-    const { lexer } = this.#parser;
-    if (lexer.kind !== "name" && lexer.kind !== "string" && lexer.kind !== "escaped") {
-      throw lexer.error(`Expected a name, found ${lexer.written()}`);
+  #setStart(section: Section, start: number, { isVirtual, fail }: AttributeKind): void {
+    const before = isVirtual ? section.virtualStart : section.start;
+    const align = isVirtual ? section.virtualAlign : section.align;
+    const follows = isVirtual ? section.virtualFollows : section.follows;
+    if (follows !== undefined) throw fail(`Section ${section.name} follows ${follows} already`);
+    if (before !== undefined && before !== start) {
+      throw fail(`Section ${section.name} starts at ${before} already`);
     }
-    const { text } = lexer;
-    lexer.next();
-    return text;
+    if (align !== undefined && start % align !== 0) {
+      throw fail(`The start ${start} is not aligned to ${align}`);
+    }
+    // The start stands for the alignment too, from now on.
+    if (isVirtual) {
+      section.virtualStart = start;
+      section.virtualAlign = undefined;
+    } else {
+      section.start = start;
+      section.align = undefined;
+    }
   }
 
-  #setAttribute(attribute: string, start: number): void {
-    const { lexer } = this.#parser;
-    const section = this.#section;
-    if (attribute === "follows") section.follows = this.#word();
-    else if (attribute === "vfollows") section.virtualFollows = this.#word();
-    else {
-      const value = Number(this.#number());
-      const span = { start, end: lexer.start };
-      if (!Number.isSafeInteger(value) || value < 0) throw lexer.error("Expected an address", span);
-      const isAlignment = attribute === "align" || attribute === "valign";
-      if (isAlignment && !isPowerOfTwo(value)) {
-        throw lexer.error(`An alignment is a power of two, not ${value}`, span);
-      }
-      if (attribute === "align") section.align = value;
-      else if (attribute === "valign") section.virtualAlign = value;
-      else if (attribute === "start") section.start = value;
-      else if (attribute === "vstart") section.virtualStart = value;
-      else throw lexer.error(`There is no section attribute ${attribute}`, span);
+  #setAlign(section: Section, align: number, { isVirtual, fail }: AttributeKind): void {
+    if (!isPowerOfTwo(align)) throw fail(`An alignment is a power of two, not ${align}`);
+    const before = isVirtual ? section.virtualAlign : section.align;
+    const start = isVirtual ? section.virtualStart : section.start;
+    const larger = Math.max(align, before ?? 0);
+    if (start !== undefined && start % larger !== 0) {
+      throw fail(`The start ${start} is not aligned to ${larger}`);
     }
+    if (isVirtual) section.virtualAlign = larger;
+    else section.align = section.lastAlign = larger;
   }
 
   /** `cpu` is accepted but restricts nothing: the table does not say which CPU brought what. */
-  #checkCpu(): void {
-    const { lexer } = this.#parser;
-    const name = lexer.kind === "end" ? "" : lexer.text.toLowerCase();
-    if (!cpus.has(name)) throw lexer.error(`Unknown CPU ${lexer.written()}`);
-    this.#skipArguments(lexer.line.text.trimStart().startsWith("["));
+  #setCpu(text: string, line: SourceLine, span: Span): void {
+    for (const name of text.toLowerCase().split(/[ ,]+/)) {
+      if (name !== "" && !cpus.has(name)) {
+        throw new AssemblyError(`Unknown CPU "${name}"`, { line, span });
+      }
+    }
   }
 
-  #declareExternals(): void {
-    const { lexer } = this.#parser;
-    do {
-      this.#externals.add(this.#word());
-      if (lexer.accept(":")) this.#word();
-    } while (lexer.accept(","));
-  }
-
-  #skipArguments(isBracketed: boolean): void {
-    const { lexer } = this.#parser;
-    while (lexer.kind !== "end" && !(isBracketed && lexer.kind === "]")) lexer.next();
-  }
-
-  /** A number that is needed at once. */
-  #number(): bigint {
-    return this.#constant(this.#parser.expression());
+  /** `global a, b` and the like; in brackets there is one name only. */
+  #declare(kind: string, line: SourceLine, span: Span): void {
+    if (kind === "common") {
+      throw new AssemblyError("A flat binary has no common variables", { line, span });
+    }
+    const text = line.text.slice(span.start, span.end);
+    for (const part of isBracketed(line) ? [text] : text.replace(/,$/, "").split(",")) {
+      const [, name = ""] = /^\s*\$?([^\s:]*)\s*(?::.*)?$/s.exec(part) ?? [];
+      if (!isName(name)) {
+        throw new AssemblyError(`Expected a name, found "${part}"`, { line, span });
+      }
+      if (kind === "extern" || kind === "required") this.#externals.add(name);
+    }
   }
 
   /** The value of an expression of numbers and of `equ`s above it. */
@@ -601,7 +701,7 @@ export class Assembler {
       if (label?.definedAt === item.line && body?.kind !== "equ") {
         if (label.offset !== section.offset) hasMoved = true;
         label.offset = section.offset;
-        label.base = section.isAbsolute ? undefined : section;
+        label.base = section.isAbsolute ? section.base : section;
         label.known = true;
       }
       if (item.isFixed) {
@@ -662,10 +762,11 @@ export class Assembler {
   }
 
   #addressIn(section: Section, offset: number): Value {
-    if (section.isAbsolute) return scalar(BigInt(offset));
+    const base = section.isAbsolute ? section.base : section;
+    if (!base) return scalar(BigInt(offset));
     return {
       number: BigInt(offset),
-      terms: [{ of: section, factor: 1, scaled: false }],
+      terms: [{ of: base, factor: 1, scaled: false }],
       unknown: false,
     };
   }
@@ -706,10 +807,8 @@ export class Assembler {
 
   #write(): void {
     this.#pass = "last";
-    // Without an origin the binary begins where its first section says it does.
-    if (!this.#hasOrigin) this.#origin = this.#sections[0]!.start ?? this.#origin;
     try {
-      placeSections(this.#sections, this.#origin);
+      this.#origin = placeSections(this.#sections, this.#origin);
     } catch (error) {
       if (!(error instanceof PlacementError)) throw error;
       const line = this.#items.findLast((item) => item.body?.kind === "directive")?.line ??
@@ -726,7 +825,8 @@ export class Assembler {
         }
         if (!body) continue;
         if (body.kind === "ready") {
-          section.out.append(this.#code.view(item.code, item.code + item.size));
+          if (section.isNobits || section.isAbsolute) this.#refuseBytes(item);
+          else section.out.append(this.#code.view(item.code, item.code + item.size));
         } else if (body.kind === "equ") this.#equate(item);
         else this.#writeItem(item, body, section.out);
       } catch (error) {
@@ -763,8 +863,13 @@ export class Assembler {
 
   #absoluteAddress(item: Item, expression: Expression): number {
     const value = evaluate(expression, this.#scope(item));
-    if (!isScalar(value)) throw this.#mustBeKnown("absolute", value, { item, expression });
-    return Number(value.number);
+    const { unknown, terms, number } = value;
+    const isAddress = terms.length === 1 && terms[0]!.factor === 1 && !("class" in terms[0]!.of);
+    if (unknown || (terms.length > 0 && !isAddress)) {
+      throw this.#mustBeKnown("absolute", value, { item, expression });
+    }
+    item.section.base = terms[0]?.of as Base | undefined;
+    return Number(number);
   }
 
   /** An error for a number that must be known where it is needed; it is one in the first pass already. */
@@ -785,7 +890,27 @@ export class Assembler {
 
   #writeOnce(body: Body, item: Item, out: Bytes): void {
     const { section } = item;
+    if (body.kind === "reserve") {
+      this.#reserve(body.unit * this.#reserveCount(item, body.count), item, out);
+      return;
+    }
+    if (body.kind === "align") {
+      const align = Number(this.#alignment(item, body.boundary));
+      const padding = (align - section.offset % align) % align;
+      for (let i = 0; i < padding; i++) this.#writeOnce(body.fill, item, out);
+      return;
+    }
     const start = out.length;
+    this.#append(body, item, out);
+    section.offset += out.length - start;
+    if (section.isNobits || section.isAbsolute) {
+      if (this.#pass === "last" && out.length > start) this.#refuseBytes(item);
+      out.length = start;
+    }
+  }
+
+  /** Appends the bytes of a body that has some, once. */
+  #append(body: Body, item: Item, out: Bytes): void {
     switch (body.kind) {
       case "instruction":
         this.#evaluateOperands(body, item);
@@ -797,26 +922,9 @@ export class Assembler {
         }
         for (const datum of body.items) this.#writeDatum(datum, body.unit, item, out);
         break;
-      case "reserve":
-        this.#reserve(body.unit * this.#reserveCount(item, body.count), item, out);
-        return;
       case "incbin":
         this.#include(body, item, out);
-        break;
-      case "align": {
-        const align = Number(this.#alignment(item, body.boundary));
-        const padding = (align - section.offset % align) % align;
-        for (let i = 0; i < padding; i++) this.#writeOnce(body.fill, item, out);
-        return;
-      }
     }
-    const length = out.length - start;
-    if (section.isNobits || section.isAbsolute) {
-      if (this.#pass === "last" && length > 0) this.#refuseBytes(item);
-      out.length = start;
-      if (section.isNobits) return;
-    }
-    section.offset += length;
   }
 
   /** Sections without bytes leave out what is written into them; `absolute` is not for bytes at all. */
@@ -825,6 +933,8 @@ export class Assembler {
     if (section.isAbsolute) {
       throw new AssemblyError("After absolute only space can be reserved", { line });
     }
+    if (this.#leftOut === item) return;
+    this.#leftOut = item;
     this.#warn(`Section ${section.name} holds no bytes: these are left out`, { line });
   }
 
@@ -849,6 +959,16 @@ export class Assembler {
       });
     }
     return value.unknown ? 0 : Number(value.number);
+  }
+
+  #repeatCount(item: Item, count: Expression): number {
+    const value = evaluate(count, this.#scope(item));
+    if (!isScalar(value)) throw this.#mustBeKnown("dup", value, { item, expression: count });
+    if (value.number < 0n || value.number > mostBytes) {
+      const span = count.span;
+      throw new AssemblyError(`dup takes a number from 0 to ${mostBytes}`, { ...item, span });
+    }
+    return Number(value.number);
   }
 
   #alignment(item: Item, boundary: Expression): bigint {
@@ -892,10 +1012,11 @@ export class Assembler {
     const { section } = item;
     this.#item = item;
     place.line = item.line;
-    place.bits = item.bits;
+    place.bits = item.mode.bits;
     place.section = section.isAbsolute ? undefined : section;
     place.offset = section.offset;
-    place.isRelative = item.isRelative;
+    place.isRelative = item.mode.isRelative;
+    place.isBound = item.mode.isBound;
     return place;
   }
 
@@ -924,9 +1045,9 @@ export class Assembler {
         out.fill(0, unit);
         break;
       case "repeat": {
-        const count = this.#reserveCount(item, datum.count);
+        const count = this.#repeatCount(item, datum.count);
         for (let i = 0; i < count; i++) {
-          for (const each of datum.items) this.#writeDatum(each, unit, item, out);
+          for (const each of datum.items) this.#writeDatum(each, datum.unit ?? unit, item, out);
           if (out.length > mostBytes) throw new AssemblyError("The binary is too large", item);
         }
       }
@@ -961,7 +1082,7 @@ export class Assembler {
     const { line } = item;
     const span = { start, end };
     if (unit > 16) throw new AssemblyError(`There are no floats of ${unit} bytes`, { line, span });
-    const float = encodeFloat(text, unit * 8, item.floatMode);
+    const float = encodeFloat(text, unit * 8, item.mode.floatMode);
     if (!float) {
       throw new AssemblyError(`"${text}" is not a floating-point constant`, { line, span });
     }
@@ -970,14 +1091,14 @@ export class Assembler {
   }
 
   #result(): Assembly {
+    const origin = this.#origin ?? 0;
     const filled = this.#sections.filter((section) => section.out.length > 0);
     const last = filled.reduce(
-      (end, { loadAddress, out }) => Math.max(end, loadAddress + out.length),
-      this.#origin,
+      (end, { loaded, out }) => Math.max(end, loaded.address + out.length),
+      origin,
     );
-    const bytes = new Uint8Array(last - this.#origin);
-    for (const { loadAddress, out } of filled) bytes.set(out.view(), loadAddress - this.#origin);
-    const origin = this.#origin;
+    const bytes = new Uint8Array(last - origin);
+    for (const { loaded, out } of filled) bytes.set(out.view(), loaded.address - origin);
     const first = this.#items.find((item) => item.size > 0);
     const makeListing = () => this.#makeListing();
     const makeSymbols = () => this.#makeSymbols();
@@ -986,7 +1107,7 @@ export class Assembler {
     return {
       bytes,
       origin,
-      bits: first?.bits ?? this.#bits,
+      bits: first?.mode.bits ?? this.#mode.bits,
       // Most programs that assemble a large source do not look at its lines and symbols.
       get listing() {
         return listing ??= makeListing();
@@ -1006,7 +1127,8 @@ export class Assembler {
       symbols.set(
         label.name,
         terms.reduce(
-          (sum, { of, factor }) => sum + BigInt((of as Section).address * factor),
+          (sum, { of, factor }) =>
+            sum + BigInt((of as Section | Section["loaded"]).address * factor),
           number,
         ),
       );
@@ -1017,7 +1139,7 @@ export class Assembler {
   #makeListing(): ListingRow[] {
     const listing: ListingRow[] = [];
     for (const item of this.#items) {
-      const { line, section, offset, size, bits } = item;
+      const { line, section, offset, size, mode: { bits } } = item;
       const before = listing.at(-1);
       // Lines that a macro made and that are not to be seen belong to the call before them.
       if (line.source === undefined && before) {
@@ -1025,11 +1147,11 @@ export class Assembler {
         continue;
       }
       listing.push({
-        offset: section.isAbsolute ? offset : section.loadAddress - this.#origin + offset,
+        offset: section.isAbsolute ? offset : section.loaded.address - this.#origin! + offset,
         address: section.isAbsolute ? offset : section.address + offset,
         length: size,
         times: item.count,
-        isReserved: section.isNobits || section.isAbsolute,
+        isReserved: section.isNobits === true || section.isAbsolute,
         file: line.file,
         line: line.line,
         source: line.source ?? line.text,
@@ -1047,6 +1169,32 @@ const cpus = new Set(
     "pentiumpro i686 p2 p3 katmai p4 willamette prescott x64 x86-64 ia64 ia-64 itanium itanic merced " +
     "any all default latevex evex vex").split(" "),
 );
+
+/** How an attribute is set, and how it fails. */
+interface AttributeKind {
+  readonly isVirtual: boolean;
+  readonly fail: (reason: string) => AssemblyError;
+}
+
+/** A part of a line as words between blanks; an attribute's value may have some in parentheses. */
+function splitWords(text: string, { start, end }: Span): Span[] {
+  const words: Span[] = [];
+  const pattern = /\w+=\((?:[^()'"]|\((?:[^()]|\([^()]*\))*\)|'[^']*'|"[^"]*")*\)|\S+/g;
+  for (const match of text.slice(start, end).matchAll(pattern)) {
+    words.push({ start: start + match.index, end: start + match.index + match[0].length });
+  }
+  return words;
+}
+
+/** Whether a directive is in its primitive form. */
+function isBracketed(line: SourceLine): boolean {
+  return line.text.trimStart().startsWith("[");
+}
+
+/** Whether a text is a symbol's name. */
+function isName(text: string): boolean {
+  return /^[A-Za-z_.?@\u0080-\uFFFF][\w.?@$#~\u0080-\uFFFF]*$/.test(text);
+}
 
 function isPowerOfTwo(number: number): boolean {
   return number > 0 && Number.isInteger(Math.log2(number));

@@ -15,7 +15,7 @@ import {
   type Vex,
 } from "./instructions.ts";
 import type { Operand } from "./operand.ts";
-import { type Instruction, isPlainAddress, type Prefixes } from "./parser.ts";
+import { type Instruction, isPlainAddress, OTHER, type Prefixes } from "./parser.ts";
 import type { Register } from "./register.ts";
 
 /** Where an instruction stands: what its encoding depends on besides itself. */
@@ -30,6 +30,8 @@ export interface Place {
   readonly offset: number;
   /** Whether `default rel` is in force. */
   readonly isRelative: boolean;
+  /** Whether `default bnd` is in force. */
+  readonly isBound: boolean;
   /** The address of a section; 0 as long as addresses are not settled. */
   addressOf(base: Base): number;
   /** Told of what is doubtful but not wrong. */
@@ -46,17 +48,37 @@ export interface Place {
  * @throws {AssemblyError} If no form of the instruction takes these operands.
  */
 export function encode(instruction: Instruction, place: Place, out: Bytes): boolean {
-  const { operands, mnemonic } = instruction;
+  if (hasOther(instruction.prefixes)) instruction = resolvePrefixes(instruction, place.bits);
+  const { operands, mnemonic, prefixes } = instruction;
   if (mnemonic === "") {
-    emitPrefixes(instruction, { place, out, hasLock: instruction.prefixes.lock !== 0 });
+    emitPrefixes(instruction, { place, out, repeat: prefixes.repeat });
     return false;
   }
   const row = findRow(instruction, place);
   let memory: Operand | undefined;
-  for (const operand of operands) if (operand.kind === MEMORY) memory = operand;
+  for (let i = 0; i < operands.length; i++) {
+    const { kind } = operands[i]!;
+    if (kind === MEMORY || (kind === IMMEDIATE && row.operands[i]!.isAddress)) memory = operands[i];
+  }
   const address = memory && resolveAddress(memory, place, row, instruction.prefixes.addressSize);
   emit(instruction, row, address, place, out);
   return row.hasTarget || address?.isRelative === true;
+}
+
+/** Whether `osp` or `asp` is among the prefixes. */
+function hasOther({ operandSize, addressSize }: Prefixes): boolean {
+  return operandSize === OTHER || addressSize === OTHER;
+}
+
+/** `osp` and `asp` are the sizes that the mode does not have by itself. */
+function resolvePrefixes(instruction: Instruction, bits: Bits): Instruction {
+  const { operandSize, addressSize } = instruction.prefixes;
+  const prefixes = {
+    ...instruction.prefixes,
+    operandSize: operandSize !== OTHER ? operandSize : bits === 16 ? 32 : 16,
+    addressSize: addressSize !== OTHER ? addressSize : bits === 32 ? 16 : 32,
+  };
+  return { ...instruction, prefixes };
 }
 
 /** Chooses the first row that fits (the table is ordered so that this is the shortest). */
@@ -81,7 +103,7 @@ function findRow(instruction: Instruction, place: Place): Row {
       guess = row.commonSize === 0 ? row : undefined;
     } else if (missing !== size) guess = undefined;
   }
-  if (guess) return guess;
+  if (guess && isOnlySize(missing, instruction, kinds, place)) return guess;
   const span = operands.length > 0
     ? { start: operands[0]!.start, end: operands.at(-1)!.end }
     : undefined;
@@ -99,11 +121,33 @@ function findRow(instruction: Instruction, place: Place): Row {
   throw fail(`There is no ${mnemonic} with ${operands.length === 0 ? "no" : "these"} operands`);
 }
 
+/** Whether no row of another mode would take the operands with another size: that is no guess. */
+function isOnlySize(
+  size: number,
+  instruction: Instruction,
+  kinds: number,
+  place: Place,
+): boolean {
+  for (const bits of [16, 32, 64] as const) {
+    for (const row of findRows(instruction.mnemonic, bits)!.ofKinds(kinds)) {
+      if (matches(row, instruction, place) !== "size missing") continue;
+      if (row.operands.some(({ kinds, size: other }) => (kinds & MEMORY) && other !== size)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 type Fit = "yes" | "no" | "size missing";
 
 function matches(row: Row, instruction: Instruction, place: Place): Fit {
   const { operands, prefixes } = instruction;
-  if (row.takesBound && prefixes.repeat === 0xF2 && !prefixes.isBound) return "no";
+  // NASM does not look at the prefixes where it chose a short jump itself.
+  if (prefixes.repeat !== 0 || prefixes.isUnbound) {
+    const isChosen = row.isOptional && operands[0]!.distance !== "short";
+    if (!isChosen && !takesRepeat(row, prefixes)) return "no";
+  }
   let fit: Fit = "yes";
   for (let i = 0; i < operands.length; i++) {
     const pattern = row.operands[i]!;
@@ -123,17 +167,19 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
         break;
       }
       case MEMORY:
-        if (pattern.isFar !== (operand.distance === "far") || operand.distance === "short") {
+        if (pattern.isFar !== (operand.distance === "far")) return "no";
+        if (operand.distance === "short" || (operand.distance === "near" && !row.takesBound)) {
           return "no";
         }
         if (pattern.isOffset && !isOffsetOnly(operand, prefixes, place)) return "no";
         if (pattern.isAnySize || operand.size === pattern.size) break;
         if (operand.size !== 0) return "no";
         if (row.commonSize === pattern.size && givesSize(row, operands)) break;
-        if (row.isModeSized && row.operandSize === place.bits) break;
+        if (row.isModeSized && pattern.size === place.bits) break;
         fit = "size missing";
         break;
       case IMMEDIATE:
+        if (pattern.isAddress) break;
         if (!takesImmediate(pattern, operand, row, instruction, place)) return "no";
         break;
       case FAR:
@@ -144,6 +190,10 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
     }
   }
   return fit;
+}
+
+function takesRepeat(row: Row, { repeat, isBound, isUnbound }: Prefixes): boolean {
+  return row.takesBound ? repeat !== 0xF2 || isBound : !isBound && !isUnbound;
 }
 
 /** The size that operands have in a mode by default; far pointers have no 64-bit form. */
@@ -226,24 +276,26 @@ function takesTarget(
   if (distance === "far" || (pattern.isUnsized && size !== 0 && distance !== "near")) return false;
   if (pattern.size !== 8) return distance !== "short" && pattern.size === (size || place.bits);
   if (!row.isOptional) return distance === undefined;
-  if (distance === "short") {
-    // NASM takes REPNE before a short conditional jump only where it chose the short form itself.
-    const { repeat, isBound } = instruction.prefixes;
-    return size === 0 && !(repeat === 0xF2 && !isBound && instruction.mnemonic !== "jmp");
-  }
+  if (distance === "short") return size === 0;
   if (distance === "near" || operand.strict || size !== 0) return false;
   if (value.unknown) return true;
   const target = targetOffset(value, place);
   if (target === undefined) return false;
-  const length = encodingOf(row).opcode.length + 1 + prefixCount(instruction, place);
+  const length = encodingOf(row).opcode.length + 1 + prefixCount(instruction, row, place);
   const delta = target - (place.offset + length);
   return delta >= -128 && delta <= 127;
 }
 
-function prefixCount({ prefixes }: Instruction, place: Place): number {
-  return (prefixes.repeat ? 1 : 0) + (prefixes.lock ? 1 : 0) + (prefixes.segment ? 1 : 0) +
+function prefixCount({ prefixes }: Instruction, row: Row, place: Place): number {
+  return (prefixes.repeat || isBound(prefixes, row, place) ? 1 : 0) + (prefixes.lock ? 1 : 0) +
+    (prefixes.segment ? 1 : 0) +
     (prefixes.operandSize !== 0 && prefixes.operandSize !== modeSize(place) ? 1 : 0) +
     (prefixes.addressSize !== 0 && prefixes.addressSize !== place.bits ? 1 : 0);
+}
+
+/** Whether `default bnd` puts BND before an instruction. */
+function isBound(prefixes: Prefixes, row: Row, place: Place): boolean {
+  return place.isBound && row.takesBound && !prefixes.isUnbound;
 }
 
 /** The target's offset in the section where the jump stands; undefined if it is elsewhere. */
@@ -300,7 +352,8 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
     } else throw fail("An address has at most two registers");
   }
   const displacement = relocate(value.number, bases, place, operand);
-  const isKnown = bases.length === 0 && !value.unknown;
+  // A section's address that is subtracted does not keep NASM from taking the rest for a known number.
+  const isKnown = !value.unknown && bases.every(({ factor }) => factor < 0);
   if (first && second && first.size !== second.size) {
     throw fail(`Registers ${first.name} and ${second.name} differ in size`);
   }
@@ -497,18 +550,18 @@ interface Emission {
   readonly encoding?: Encoding;
   readonly addressSize?: number;
   readonly override?: Register | undefined;
-  readonly hasLock: boolean;
+  readonly repeat: number;
 }
 
 /** The legacy prefixes, in NASM's order: wait, repeat, lock, segment, operand size, address size. */
 function emitPrefixes(
   { prefixes, operands }: Instruction,
-  { place, out, encoding, addressSize, override, hasLock }: Emission,
+  { place, out, encoding, addressSize, override, repeat }: Emission,
 ): void {
   const { bits } = place;
   if (encoding?.hasWait || prefixes.wait) out.byte(0x9B);
-  if (prefixes.repeat) out.byte(prefixes.repeat);
-  if (hasLock) out.byte(0xF0);
+  if (repeat) out.byte(repeat);
+  if (prefixes.lock) out.byte(0xF0);
   if (override && prefixes.segment) {
     throw new AssemblyError(
       `There are two segments: ${prefixes.segment.name} and ${override.name}`,
@@ -555,7 +608,6 @@ function emit(
   let vvvv = 0;
   let high: Register | undefined;
   let override: Register | undefined;
-  let hasLock = instruction.prefixes.lock !== 0;
   for (let i = 0; i < operands.length; i++) {
     const operand = operands[i]!;
     const { register } = operand;
@@ -598,13 +650,20 @@ function emit(
       span: operands.find((operand) => operand.register === high),
     });
   }
-  if (place.bits !== 64 && (rex & 4) !== 0) {
-    // AMD's CPUs take LOCK for the fourth bit of a control register's number (APM volume 3, MOV CRn).
-    hasLock = true;
+  // AMD's CPUs take LOCK for the fourth bit of a control register's number (APM volume 3, MOV CRn).
+  const isLockBit = place.bits !== 64 && (rex & 4) !== 0;
+  if (isLockBit) {
     rex = 0;
+    if (instruction.prefixes.lock !== 0) {
+      throw new AssemblyError("LOCK stands for a part of the register's number here", {
+        line: place.line,
+      });
+    }
   }
   const addressSize = address?.size ?? 0;
-  emitPrefixes(instruction, { place, out, encoding, addressSize, override, hasLock });
+  const repeat = findRepeat(instruction, row, place);
+  emitPrefixes(instruction, { place, out, encoding, addressSize, override, repeat });
+  if (isLockBit) out.byte(0xF0);
   if (encoding.vex) emitVex(encoding.vex, rex, vvvv, out);
   else {
     if (encoding.prefix) out.byte(encoding.prefix);
@@ -612,7 +671,7 @@ function emit(
   }
   const last = encoding.opcode.length - 1;
   for (let i = 0; i < last; i++) out.byte(encoding.opcode[i]!);
-  out.byte(encoding.opcode[last]! + plus);
+  if (last >= 0) out.byte(encoding.opcode[last]! + plus);
   let relativeAt = -1;
   if (encoding.digit !== -2) {
     if (rm >= 0) out.byte(0xC0 | reg << 3 | rm);
@@ -631,6 +690,14 @@ function emit(
     const operand = operands.find((candidate) => candidate.kind === MEMORY)!;
     patchRelative(operand.value, { at: relativeAt, size: 4, start, place, out });
   }
+}
+
+/** F2 or F3 before the instruction; a short jump that `bnd` was written before goes without it. */
+function findRepeat({ prefixes, operands }: Instruction, row: Row, place: Place): number {
+  if (isBound(prefixes, row, place)) return 0xF2;
+  const isDropped = prefixes.isBound && !row.takesBound && row.isOptional &&
+    operands[0]!.distance !== "short";
+  return isDropped ? 0 : prefixes.repeat;
 }
 
 /** A VEX prefix, of two bytes where they suffice (SDM volume 2, §2.3.5). */

@@ -187,6 +187,11 @@ export class ExpressionParser {
     return this.#choice(first);
   }
 
+  /** The sum of two expressions. */
+  sum(left: Expression, right: Expression): Expression {
+    return this.#join("+", left, right);
+  }
+
   #choice(first: Expression): Expression {
     const lexer = this.#lexer;
     const condition = this.#binary(first, 1);
@@ -225,15 +230,17 @@ export class ExpressionParser {
         if (following === undefined || following <= level) break;
         right = this.#binary(right, following);
       }
-      const span = join(left.span, right.span);
-      left = left.kind === "constant" && right.kind === "constant"
-        ? {
-          kind: "constant",
-          value: binary(operator, left.value, right.value, { line: lexer.line, span }),
-          span,
-        }
-        : { kind: "binary", operator, left, right, span };
+      left = this.#join(operator, left, right);
     }
+  }
+
+  #join(operator: TokenKind, left: Expression, right: Expression): Expression {
+    const span = join(left.span, right.span);
+    if (left.kind !== "constant" || right.kind !== "constant") {
+      return { kind: "binary", operator, left, right, span };
+    }
+    const value = binary(operator, left.value, right.value, { line: this.#lexer.line, span });
+    return { kind: "constant", value, span };
   }
 
   #unary(): Expression {
@@ -430,7 +437,7 @@ export function evaluate(expression: Expression, scope: Scope): Value {
       return scope.base();
     case "unary": {
       const operand = evaluate(expression.operand, scope);
-      return operand.unknown ? operand : unary(expression.operator, operand, {
+      return unary(expression.operator, operand, {
         line: scope.line,
         span: expression.span,
       });
@@ -438,7 +445,6 @@ export function evaluate(expression: Expression, scope: Scope): Value {
     case "binary": {
       const left = evaluate(expression.left, scope);
       const right = evaluate(expression.right, scope);
-      if (left.unknown || right.unknown) return unknownValue;
       return binary(expression.operator, left, right, {
         line: scope.line,
         span: expression.span,
@@ -465,6 +471,7 @@ interface Place {
 }
 
 function unary(operator: UnaryOperator, operand: Value, place: Place): Value {
+  if (operand.unknown) return operand;
   if (operator === "-") {
     const terms = operand.terms.map((term) => ({ ...term, factor: -term.factor }));
     return { number: BigInt.asIntN(64, -operand.number), terms, unknown: false };
@@ -500,6 +507,7 @@ function requireScalar(value: Value, operator: string, place: Place): bigint {
 }
 
 function binary(operator: TokenKind, left: Value, right: Value, place: Place): Value {
+  if (left.unknown || right.unknown) return unknownValue;
   if (operator === "+") return add(left, right, 1);
   if (operator === "-") return add(left, right, -1);
   if (operator === "*") return multiply(left, right, place);
@@ -507,13 +515,13 @@ function binary(operator: TokenKind, left: Value, right: Value, place: Place): V
   if (isComparison && (left.terms.length > 0 || right.terms.length > 0)) {
     // Addresses in one section compare by their distance; others are merely different.
     const distance = add(left, right, -1);
-    if (distance.terms.length === 0) return scalar(compare(operator, distance.number, 0n));
+    if (distance.terms.length === 0) return compare(operator, distance.number, 0n);
     if (operator === "=") return scalar(0n);
     if (operator === "!=") return scalar(1n);
   }
   const a = requireScalar(left, operator, place);
   const b = requireScalar(right, operator, place);
-  if (isComparison) return scalar(compare(operator, a, b));
+  if (isComparison) return compare(operator, a, b);
   return scalar(arithmetic(operator, a, b, place));
 }
 
@@ -551,26 +559,29 @@ function multiply(left: Value, right: Value, place: Place): Value {
 }
 
 /**
- * Compares by the difference, which wraps around, as NASM does. `<=>` gives −1 for less as the
- * manual says; NASM 2.16.01 itself makes 0 of it.
+ * Compares by the difference, which wraps around, as NASM does. Where the manual says that `<=>`
+ * gives −1, NASM 2.16.01 takes that for its mark of a value that is not known, and so it is here.
  */
-function compare(operator: TokenKind, a: bigint, b: bigint): bigint {
+function compare(operator: TokenKind, a: bigint, b: bigint): Value {
   const difference = BigInt.asIntN(64, a - b);
+  if (operator === "<=>" && difference < 0n) return unknownValue;
+  return scalar(holds(operator, difference) ? 1n : 0n);
+}
+
+function holds(operator: TokenKind, difference: bigint): boolean {
   switch (operator) {
     case "=":
-      return difference === 0n ? 1n : 0n;
+      return difference === 0n;
     case "!=":
-      return difference !== 0n ? 1n : 0n;
+      return difference !== 0n;
     case "<":
-      return difference < 0n ? 1n : 0n;
+      return difference < 0n;
     case "<=":
-      return difference <= 0n ? 1n : 0n;
+      return difference <= 0n;
     case ">=":
-      return difference >= 0n ? 1n : 0n;
-    case ">":
-      return difference > 0n ? 1n : 0n;
+      return difference >= 0n;
     default:
-      return difference > 0n ? 1n : difference < 0n ? -1n : 0n;
+      return difference > 0n;
   }
 }
 

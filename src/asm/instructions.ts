@@ -27,6 +27,7 @@
  * - `r/m8 …`: a general register or memory; `m8 …`: memory of that size; `m`: memory that must be
  *   written without a size; `mem`: with any
  * - `mm`, `mm/m64`, `xmm`, `xmm/m128`, `st0`, `sti` (`to sti`), `sreg`, `cr`, `dr`, `tr`: other registers
+ * - `address`: an address written without brackets
  * - `imm8 imm16 imm32 imm64 immz`: an immediate; `imm`: one written without a size; `simm8`: one that is sign-extended to the
  *   operand size (or to `simm8:16` …) and must fit; `simm32`, `uimm32` likewise; `1`: the number one
  * - `rel8`, `relz`, `rel`: a jump's target (`rel8?`: only if it is near enough; `rel`: of the mode's
@@ -83,6 +84,8 @@ export interface Pattern {
   readonly isTarget: boolean;
   /** Whether memory has to be an address without registers. */
   readonly isOffset: boolean;
+  /** Whether an immediate is the address of memory. */
+  readonly isAddress: boolean;
   /** Whether memory has to hold a far pointer: `far` is written before it. */
   readonly isFar: boolean;
   /** Whether the register goes to VEX.vvvv. */
@@ -365,6 +368,7 @@ const anything: Pattern = {
   limit: undefined,
   isTarget: false,
   isOffset: false,
+  isAddress: false,
   isFar: false,
   isVvvv: false,
   isTo: false,
@@ -406,6 +410,7 @@ function isSizeCharacter(code: number): boolean {
 const namedPatterns: Readonly<Record<string, Partial<Pattern>>> = {
   1: { kinds: IMMEDIATE, limit: "one" },
   mem: { kinds: MEMORY, isAnySize: true },
+  address: { kinds: IMMEDIATE, isAddress: true },
   imm: { kinds: IMMEDIATE, isUnsized: true },
   rel8: { kinds: IMMEDIATE, isTarget: true, size: 8, isUnsized: true },
   sreg: { kinds: REGISTER, class: "segment" },
@@ -534,6 +539,7 @@ function assignRoles(
     if (pattern.isTarget) return "target";
     if (pattern.isOffset) return "offset";
     if (pattern.isVvvv) return "vvvv";
+    if (pattern.isAddress) return "rm";
     if (pattern.kinds === IMMEDIATE && pattern.limit !== "one") return "immediate";
     if (pattern.kinds === FAR) return "immediate";
     return pattern.register !== undefined || pattern.limit === "one" ? "implied" : "reg";
@@ -543,6 +549,7 @@ function assignRoles(
     if (at >= 0) roles[at] = "opcode";
   }
   if (digit === -2) return roles.map((role) => role === "reg" ? "implied" : role);
+  if (roles.includes("rm")) return roles;
   let rm = -1;
   for (const [i, pattern] of operands.entries()) {
     if (roles[i] !== "reg") continue;

@@ -94,11 +94,11 @@ export class Lexer {
     this.next();
   }
 
-  /** Reads another line with this lexer. */
-  open(line: SourceLine): void {
+  /** Reads another line with this lexer, or a part of it as if it stood alone. */
+  open(line: SourceLine, part?: Span): void {
     this.line = line;
-    this.#source = line.text;
-    this.end = 0;
+    this.#source = part ? line.text.slice(0, part.end) : line.text;
+    this.end = part?.start ?? 0;
     this.next();
   }
 

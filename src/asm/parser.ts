@@ -1,4 +1,4 @@
-import type { SourceLine } from "./error.ts";
+import type { SourceLine, Span } from "./error.ts";
 import {
   type Expression,
   ExpressionParser,
@@ -30,17 +30,22 @@ export interface Prefixes {
   repeat: number;
   /** `bnd` was written, not `repne`: F2 too. */
   isBound: boolean;
+  /** `nobnd` was written. */
+  isUnbound: boolean;
   /** `lock`: F0. */
   lock: number;
   /** `wait`: 9B. */
   wait: number;
   /** A segment register's name. */
   segment: Register | undefined;
-  /** `o16`, `o32`, `o64`. */
+  /** `o16`, `o32`, `o64`; {@linkcode OTHER} for `osp`. */
   operandSize: number;
-  /** `a16`, `a32`, `a64`. */
+  /** `a16`, `a32`, `a64`; {@linkcode OTHER} for `asp`. */
   addressSize: number;
 }
+
+/** The size that `osp` and `asp` stand for: which it is depends on the mode. */
+export const OTHER = 1;
 
 /** One value of `db` and the like. */
 export type DataItem =
@@ -48,7 +53,13 @@ export type DataItem =
   | { readonly kind: "expression"; readonly expression: Expression }
   | { readonly kind: "float"; readonly text: string; readonly start: number; readonly end: number }
   | { readonly kind: "reserved" }
-  | { readonly kind: "repeat"; readonly count: Expression; readonly items: readonly DataItem[] };
+  | {
+    readonly kind: "repeat";
+    readonly count: Expression;
+    readonly items: readonly DataItem[];
+    /** The size of each in bytes, where it is not the statement's. */
+    readonly unit?: number;
+  };
 
 /** What a line says, besides its label and `times`. */
 export type Body =
@@ -69,7 +80,12 @@ export type Body =
     readonly reserves: boolean;
   }
   | { readonly kind: "absolute"; readonly expression: Expression }
-  | { readonly kind: "directive"; readonly name: string; readonly start: number };
+  | {
+    readonly kind: "directive";
+    readonly name: string;
+    /** Where its arguments stand in the line. */
+    readonly arguments: Span;
+  };
 
 /** A line as read. */
 export interface Statement {
@@ -81,12 +97,13 @@ export interface Statement {
   readonly body: Body | undefined;
 }
 
-/** What a word means at the head of a statement. */
+/** What a word means at the head of a statement; a reserved one nothing there. */
 type Word =
   | { readonly kind: "prefix"; readonly set: (prefixes: Prefixes) => void }
   | { readonly kind: "data" | "reserve"; readonly unit: number }
-  | { readonly kind: "directive" | "times" | "equ" | "incbin" | "align" | "instruction" }
-  | { readonly kind: "name" };
+  | { readonly kind: "equ" | "incbin" | "align" | "instruction" }
+  | { readonly kind: "directive"; readonly takesArguments: boolean }
+  | { readonly kind: "times" | "reserved" | "name" };
 
 /** Sizes in bytes by their letter: `db`, `resw`, … */
 const units: Readonly<Record<string, number>> = {
@@ -104,6 +121,7 @@ const sizes = new Map([
   ["byte", 8],
   ["word", 16],
   ["dword", 32],
+  ["long", 32],
   ["qword", 64],
   ["tword", 80],
   ["oword", 128],
@@ -111,9 +129,16 @@ const sizes = new Map([
   ["zword", 512],
 ]);
 
+/** Directives that are written without brackets too; in NASM these are macros. */
 const directives =
-  "bits use16 use32 use64 org section segment absolute default cpu global extern common static required float list map warning debug pragma"
+  "bits org section segment sectalign absolute default cpu global extern common static required float"
     .split(" ");
+
+/** Those that take no argument. */
+const shorthands = "use16 use32 use64 userel useabs usebnd usenobnd".split(" ");
+
+/** Directives that are written in brackets only. */
+const primitives = new Set(["list", "map", "warning", "debug", "pragma"]);
 
 const words = new Map<string, Word>([
   ["times", { kind: "times" }],
@@ -122,7 +147,14 @@ const words = new Map<string, Word>([
   ["align", { kind: "align" }],
   ["alignb", { kind: "align" }],
 ]);
-for (const name of directives) words.set(name, { kind: "directive" });
+for (const name of sizes.keys()) words.set(name, { kind: "reserved" });
+for (
+  const name of ["abs", "far", "near", "nosplit", "rel", "short", "strict", "to", "seg", "wrt"]
+) {
+  words.set(name, { kind: "reserved" });
+}
+for (const name of directives) words.set(name, { kind: "directive", takesArguments: true });
+for (const name of shorthands) words.set(name, { kind: "directive", takesArguments: false });
 for (const [letter, unit] of Object.entries(units)) {
   words.set(`d${letter}`, { kind: "data", unit });
   words.set(`res${letter}`, { kind: "reserve", unit });
@@ -133,12 +165,15 @@ prefix("bnd", (p) => {
   p.repeat = 0xF2;
   p.isBound = true;
 });
+prefix("nobnd", (p) => p.isUnbound = true);
 prefix("lock", (p) => p.lock = 0xF0);
 prefix("wait", (p) => p.wait = 0x9B);
 for (const size of [16, 32, 64]) {
   prefix(`o${size}`, (p) => p.operandSize = size);
   prefix(`a${size}`, (p) => p.addressSize = size);
 }
+prefix("osp", (p) => p.operandSize = OTHER);
+prefix("asp", (p) => p.addressSize = OTHER);
 for (const name of ["es", "cs", "ss", "ds", "fs", "gs"]) {
   prefix(name, (p) => p.segment = findRegister(name));
 }
@@ -153,14 +188,26 @@ function findWord(written: string): Word {
   if (word) return word;
   const lower = written.toLowerCase();
   word = words.get(lower) ??
-    (findRows(lower, 64) ? { kind: "instruction" } : { kind: "name" });
+    (findRows(lower, 64)
+      ? { kind: "instruction" }
+      : isReserved(lower)
+      ? { kind: "reserved" }
+      : { kind: "name" });
   words.set(written, word);
   return word;
+}
+
+/** Registers that instructions not in the table have, and functions. */
+function isReserved(lower: string): boolean {
+  if (/^([xyz]mm([0-9]|[12][0-9]|3[01])|[kt]mm[0-7]|k[0-7]|bnd[0-3])$/.test(lower)) return true;
+  return lower.startsWith("__?") &&
+    /^__\?(infinity|[qs]?nan|b?float\d+[hlme]?|utf(16|32)([lb]e)?|ilog2[ewfc])\?__$/.test(lower);
 }
 
 const noPrefixes: Prefixes = Object.freeze({
   repeat: 0,
   isBound: false,
+  isUnbound: false,
   lock: 0,
   wait: 0,
   segment: undefined,
@@ -197,19 +244,14 @@ export class Parser {
     const lexer = this.lexer;
     lexer.open(line);
     let label: string | undefined;
-    if (lexer.kind === "name" || lexer.kind === "escaped") {
-      const isName = lexer.kind === "escaped" ||
-        (!findRegister(lexer.text) &&
-          (findWord(lexer.text).kind === "name" || lexer.following() === ":"));
-      if (isName) {
-        label = lexer.text;
-        const span = { start: lexer.start, end: lexer.end };
-        lexer.next();
-        if (!lexer.accept(":") && !isInstructionNext(lexer)) {
-          throw lexer.error(`Unknown instruction "${label}"`, span);
-        }
-        if (!isEqu(lexer)) onLabel(label);
+    if (lexer.kind === "escaped" || (lexer.kind === "name" && isLabel(lexer))) {
+      label = lexer.text;
+      const span = { start: lexer.start, end: lexer.end };
+      lexer.next();
+      if (!lexer.accept(":") && !isInstructionNext(lexer)) {
+        throw lexer.error(`Unknown instruction "${label}"`, span);
       }
+      if (!isEqu(lexer)) onLabel(label);
     } else if (lexer.kind === "[") return this.#bracketed();
     this.#times = undefined;
     const body = lexer.kind === "end" ? undefined : this.#body();
@@ -225,18 +267,23 @@ export class Parser {
     }
   }
 
-  /** A directive in its primitive form, `[bits 16]`. */
+  /** A directive in its primitive form, `[bits 16]`; what stands behind it is of no account. */
   #bracketed(): Statement {
     const lexer = this.lexer;
+    const { text } = lexer.line;
+    const close = text.indexOf("]");
+    const comment = text.indexOf(";");
+    if (close < 0 || (comment >= 0 && comment < close)) {
+      throw lexer.error('Expected "]" at the end of the directive');
+    }
     lexer.next();
     if (lexer.kind !== "name") throw lexer.error(`Expected a directive, found ${lexer.written()}`);
     const name = lexer.text.toLowerCase();
-    if (findWord(name).kind !== "directive") {
-      throw lexer.error(`Unknown directive ${lexer.written()}`);
-    }
-    const start = lexer.start;
-    lexer.next();
-    return { label: undefined, times: undefined, body: { kind: "directive", name, start } };
+    const word = words.get(name);
+    const isKnown = (word?.kind === "directive" && word.takesArguments) || primitives.has(name);
+    if (!isKnown) throw lexer.error(`Unknown directive ${lexer.written()}`);
+    const body: Body = { kind: "directive", name, arguments: trim(text, lexer.end, close) };
+    return { label: undefined, times: undefined, body };
   }
 
   #body(): Body {
@@ -246,7 +293,6 @@ export class Parser {
     }
     const name = lexer.text;
     const word = findWord(name);
-    const start = lexer.start;
     switch (word.kind) {
       case "instruction":
         lexer.next();
@@ -270,11 +316,20 @@ export class Parser {
         lexer.next();
         return this.#align(name.toLowerCase());
       case "directive":
-        lexer.next();
-        return { kind: "directive", name: name.toLowerCase(), start };
+        return this.#directive(name.toLowerCase(), word.takesArguments);
       default:
         throw lexer.error(`Unknown instruction ${lexer.written()}`);
     }
+  }
+
+  #directive(name: string, takesArguments: boolean): Body {
+    const { lexer } = this;
+    const { text } = lexer.line;
+    const span = trim(text, lexer.end, commentStart(text));
+    if ((span.start < span.end) !== takesArguments) {
+      throw lexer.error(`${lexer.written()} takes ${takesArguments ? "an" : "no"} argument`);
+    }
+    return { kind: "directive", name, arguments: span };
   }
 
   /** What begins with prefixes or `times`, in any order; without an instruction it is prefixes only. */
@@ -299,8 +354,10 @@ export class Parser {
         const name = lexer.text.toLowerCase();
         lexer.next();
         return this.#instruction(name, prefixes);
-      } else if (hasPrefix) break;
-      else return this.#body();
+      } else if (word.kind === "directive" || word.kind === "align") {
+        throw lexer.error(`Nothing may stand before ${lexer.written()}`);
+      } else if (!hasPrefix || word.kind === "data") return this.#body();
+      else break;
     }
     if (!hasPrefix || lexer.kind !== "end") {
       throw lexer.error(`Expected an instruction, found ${lexer.written()}`);
@@ -312,42 +369,37 @@ export class Parser {
     const lexer = this.lexer;
     const operands: Operand[] = [];
     let isConstant = true;
-    if (lexer.kind !== "end") {
-      do {
-        const operand = this.#operand();
-        isConstant &&= (operand.expression?.kind ?? "constant") === "constant" &&
-          (operand.segment?.kind ?? "constant") === "constant";
-        operands.push(operand);
-      } while (lexer.accept(","));
+    // A comma may end the line.
+    while (lexer.kind !== "end") {
+      const operand = this.#operand(mnemonic);
+      isConstant &&= (operand.expression?.kind ?? "constant") === "constant" &&
+        (operand.segment?.kind ?? "constant") === "constant";
+      operands.push(operand);
+      if (!lexer.accept(",")) break;
+    }
+    for (const { addressPrefix } of operands) {
+      if (addressPrefix === 0) continue;
+      if (prefixes.addressSize !== 0 && prefixes.addressSize !== addressPrefix) {
+        throw lexer.error(`Prefix a${addressPrefix} contradicts another one`);
+      }
+      prefixes = { ...prefixes, addressSize: addressPrefix };
     }
     return { kind: "instruction", mnemonic, operands, prefixes, isConstant };
   }
 
-  #operand(): Operand {
+  #operand(mnemonic: string): Operand {
     const lexer = this.lexer;
     const start = lexer.start;
     let size = 0;
     let strict = false;
     let to = false;
     let distance: Distance | undefined;
-    let override: Register | undefined;
-    while (lexer.kind === "name") {
+    for (; lexer.kind === "name"; lexer.next()) {
       const register = findRegister(lexer.text);
       if (register) {
-        if (lexer.following() === ":" && register.class === "segment") {
-          // `es:[bx]` says the same as `[es:bx]`.
-          lexer.next();
-          lexer.expect(":");
-          override = register;
-          break;
-        }
-        if (!endsOperand(lexer)) break;
-        const operand = new Operand(REGISTER, start, lexer.end);
-        operand.register = register;
-        operand.size = register.class === "general" ? register.size : size;
-        operand.to = to;
+        if (!endsOperand(lexer) || distance === "far") break;
         lexer.next();
-        return operand;
+        return this.#register(register, { start, size, to, distance });
       }
       const lower = lexer.text.toLowerCase();
       const named = sizes.get(lower);
@@ -360,21 +412,45 @@ export class Parser {
         }
         distance = lower;
       } else break;
-      lexer.next();
     }
-    const operand = override || lexer.kind === "["
-      ? this.#memory(start, override)
-      : this.#immediate(start);
+    // `jmp es:5` is a far jump; elsewhere `es:5` is memory, as `[es:5]`.
+    const takesFar = mnemonic === "jmp" || mnemonic === "call";
+    const isMemory = lexer.kind === "[" || (!takesFar && isOverride(lexer));
+    let operand: Operand;
+    if (isMemory) operand = this.#memory(start);
+    else {
+      const first = this.expression();
+      if (lexer.kind === "[") operand = this.#memory(start, first);
+      else {
+        const register = asRegister(first);
+        if (register && distance === "far" && !takesFar) {
+          throw lexer.error("Only jumps and calls are far", first.span);
+        }
+        if (register) return this.#register(register, { start, size, to, distance });
+        operand = this.#immediate(start, first);
+      }
+    }
     operand.size = size;
     operand.strict = strict;
     operand.distance = distance;
     return operand;
   }
 
+  #register(
+    register: Register,
+    written: { start: number; size: number; to: boolean; distance: Distance | undefined },
+  ): Operand {
+    const operand = new Operand(REGISTER, written.start, this.lexer.start);
+    operand.register = register;
+    operand.size = register.class === "general" ? register.size : written.size;
+    operand.to = written.to;
+    operand.distance = written.distance;
+    return operand;
+  }
+
   /** An immediate, or a far pointer `segment:offset`. */
-  #immediate(start: number): Operand {
+  #immediate(start: number, first: Expression): Operand {
     const lexer = this.lexer;
-    const first = this.expression();
     const isFar = lexer.accept(":");
     const operand = new Operand(isFar ? FAR : IMMEDIATE, start, first.span.end);
     operand.expression = first;
@@ -388,43 +464,78 @@ export class Parser {
     return operand;
   }
 
-  #memory(start: number, override: Register | undefined): Operand {
+  /** `[bx + 5]`, `es:[bx + 5]`, `es:5`, or `5[bx]` with the `displacement` before the brackets. */
+  #memory(start: number, displacement?: Expression): Operand {
     const lexer = this.lexer;
     const operand = new Operand(MEMORY, start, start);
-    operand.override = override;
-    lexer.expect("[");
-    while (lexer.kind === "name") {
-      const lower = lexer.text.toLowerCase();
-      const size = sizes.get(lower);
-      if (size !== undefined) operand.displacementSize = size;
-      else if (lower === "rel") operand.relative = true;
-      else if (lower === "abs") operand.relative = false;
-      else if (lower === "nosplit") operand.nosplit = true;
-      else {
-        const register = findRegister(lower);
-        if (register?.class !== "segment" || lexer.following() !== ":") break;
-        if (operand.override) throw lexer.error("An address has one segment");
-        operand.override = register;
+    let isOpen = false;
+    for (;;) {
+      if (lexer.kind === "[" && !isOpen) {
+        isOpen = true;
         lexer.next();
-      }
-      lexer.next();
+      } else if (isOverride(lexer)) {
+        if (operand.override) throw lexer.error("An address has one segment");
+        operand.override = findRegister(lexer.text);
+        lexer.next();
+        lexer.expect(":");
+      } else if (lexer.kind !== "name" || !this.#qualify(operand, lexer.text.toLowerCase())) break;
     }
-    const expression = this.expression();
+    let expression = this.expression();
+    if (!isOpen && !displacement && lexer.accept("[")) {
+      isOpen = true;
+      displacement = expression;
+      expression = this.expression();
+    }
+    if (displacement) expression = this.#expressions.sum(displacement, expression);
+    if (isOpen && lexer.accept(",")) expression = this.#splitAddress(expression);
     operand.expression = expression;
     if (expression.kind === "constant") operand.value = expression.value;
     operand.end = lexer.end;
-    lexer.expect("]");
+    if (isOpen) lexer.expect("]");
     return operand;
   }
 
-  /** The values of `db` and the like, up to the end of the line or a closing parenthesis. */
+  /** The sum of `[base + displacement, index * scale]` (NASM manual §3.3.3). */
+  #splitAddress(first: Expression): Expression {
+    const second = this.expression();
+    const isIndex = second.kind === "constant" && second.value.number === 0n &&
+      second.value.terms.length === 1;
+    const hasIndex = first.kind === "constant" &&
+      first.value.terms.some(({ factor }) => factor !== 1);
+    if (!isIndex || hasIndex) {
+      throw this.lexer.error("Behind the comma in an address stands an index", second.span);
+    }
+    return this.#expressions.sum(first, second);
+  }
+
+  /** Takes a word that says something of an address; false if it is none. */
+  #qualify(operand: Operand, word: string): boolean {
+    const size = sizes.get(word);
+    if (size !== undefined) operand.displacementSize = size;
+    else if (word === "rel") operand.relative = true;
+    else if (word === "abs") operand.relative = false;
+    else if (word === "nosplit") operand.nosplit = true;
+    else if (word === "a16" || word === "a32" || word === "a64") {
+      operand.addressPrefix = Number(word.slice(1));
+    } else return false;
+    this.lexer.next();
+    return true;
+  }
+
+  /**
+   * The values of `db` and the like, up to the end of the line or a closing parenthesis. As in NASM
+   * one more token may stand behind a number, and counts for nothing.
+   */
   #items(closing: "end" | ")"): DataItem[] {
     const items: DataItem[] = [];
     const lexer = this.lexer;
-    do {
-      if (lexer.kind === closing) break;
-      items.push(this.#item());
-    } while (lexer.accept(","));
+    while (lexer.kind !== closing) {
+      const item = this.#item();
+      items.push(item);
+      const isSpare = item.kind === "expression" && lexer.kind !== "," && lexer.kind !== closing;
+      if (isSpare && lexer.kind !== "end") lexer.next();
+      if (!lexer.accept(",")) break;
+    }
     return items;
   }
 
@@ -434,6 +545,15 @@ export class Parser {
     if (kind === "string" && (endsItem(lexer))) {
       lexer.next();
       return { kind: "string", text };
+    }
+    if (kind === "%" && lexer.following() === "(") {
+      lexer.next();
+      return { kind: "repeat", count: one, items: this.#repeated() };
+    }
+    const size = kind === "name" ? sizes.get(text.toLowerCase()) : undefined;
+    if (size !== undefined) {
+      lexer.next();
+      return { kind: "repeat", count: one, items: this.#repeated(), unit: size / 8 };
     }
     if (kind === "?" && endsItem(lexer)) {
       lexer.next();
@@ -448,12 +568,19 @@ export class Parser {
     const expression = this.expression();
     if (lexer.kind === "name" && lexer.text.toLowerCase() === "dup") {
       lexer.next();
-      lexer.expect("(");
-      const items = this.#items(")");
-      lexer.expect(")");
-      return { kind: "repeat", count: expression, items };
+      return { kind: "repeat", count: expression, items: this.#repeated() };
     }
     return { kind: "expression", expression };
+  }
+
+  /** What is repeated: items in parentheses, or one without. */
+  #repeated(): DataItem[] {
+    const lexer = this.lexer;
+    if (lexer.kind === "end") return [];
+    if (!lexer.accept("(")) return [this.#item()];
+    const items = this.#items(")");
+    lexer.expect(")");
+    return items;
   }
 
   /** A floating-point constant with its sign, or undefined with the lexer where it was. */
@@ -490,7 +617,7 @@ export class Parser {
     let fill: Body = reserves
       ? { kind: "reserve", unit: 1, count: one }
       : { kind: "data", unit: 1, items: [{ kind: "expression", expression: nop }] };
-    if (this.lexer.accept(",")) fill = this.#body();
+    if (this.lexer.accept(",") && this.lexer.kind !== "end") fill = this.#body();
     return { kind: "align", boundary, fill, reserves };
   }
 }
@@ -515,9 +642,66 @@ function conflict(before: Prefixes, after: Prefixes): boolean {
     (before.addressSize !== 0 && before.addressSize !== after.addressSize);
 }
 
+/** Whether a name begins a line as its label. */
+function isLabel(lexer: Lexer): boolean {
+  if (findRegister(lexer.text)) return false;
+  const word = findWord(lexer.text);
+  switch (word.kind) {
+    case "name":
+      return true;
+    case "instruction":
+    case "data":
+    case "reserve":
+    case "equ":
+      return lexer.following() === ":";
+    case "align":
+      return lexer.following() === "";
+    case "directive":
+      return (lexer.following() === "") === word.takesArguments;
+    default:
+      return false;
+  }
+}
+
 /** Whether a label may stand before what is next without a colon between them. */
 function isInstructionNext(lexer: Lexer): boolean {
   return lexer.kind === "end" || (lexer.kind === "name" && findWord(lexer.text).kind !== "name");
+}
+
+/** Whether a segment register and a colon are next. */
+function isOverride(lexer: Lexer): boolean {
+  return lexer.kind === "name" && lexer.following() === ":" &&
+    findRegister(lexer.text)?.class === "segment";
+}
+
+/** The register that an expression comes to, such as `(ax)`. */
+function asRegister(expression: Expression): Register | undefined {
+  if (expression.kind !== "constant") return undefined;
+  const { number, terms } = expression.value;
+  const [term] = terms;
+  if (number !== 0n || terms.length !== 1 || term!.factor !== 1) return undefined;
+  return "class" in term!.of ? term!.of : undefined;
+}
+
+/** A part of a text without the blanks around it. */
+function trim(text: string, start: number, end: number): Span {
+  while (start < end && text.charCodeAt(start) <= 0x20) start++;
+  while (start < end && text.charCodeAt(end - 1) <= 0x20) end--;
+  return { start, end };
+}
+
+/** Where a line's comment begins, or where the line ends. */
+function commentStart(text: string): number {
+  let quote = "";
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]!;
+    if (quote) {
+      if (character === "\\" && quote === "`") i++;
+      else if (character === quote) quote = "";
+    } else if (character === ";") return i;
+    else if ("'\"`".includes(character)) quote = character;
+  }
+  return text.length;
 }
 
 /** Whether the current token is the last of its operand. */

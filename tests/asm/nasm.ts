@@ -48,9 +48,10 @@ export function runNasm(
   const directory = Deno.makeTempDirSync({ prefix: "hlt-nasm-" });
   try {
     Deno.writeTextFileSync(`${directory}/source.asm`, source);
-    const { success, stderr } = new Deno.Command("nasm", {
+    // Some sources, such as sections that follow each other, send NASM into an endless loop.
+    const { success, stderr } = new Deno.Command("timeout", {
       args: [
-        ...["-f", "bin", "-o", "binary", ...(listing ? ["-l", "listing"] : [])],
+        ...["20", "nasm", "-f", "bin", "-o", "binary", ...(listing ? ["-l", "listing"] : [])],
         ...args,
         "source.asm",
       ],

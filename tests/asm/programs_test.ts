@@ -22,6 +22,11 @@ function read(name: string): string {
   return Deno.readTextFileSync(new URL(`programs/${name}.asm`, import.meta.url));
 }
 
+Deno.test("every program in tests/asm/programs is among those compared", () => {
+  const files = [...Deno.readDirSync(new URL("programs", import.meta.url))].map(({ name }) => name);
+  assertEquals(files.sort(), Object.keys(programs).map((name) => `${name}.asm`).sort());
+});
+
 for (const [name, [length, digest]] of Object.entries(programs)) {
   Deno.test(`assemble() makes NASM's bytes of the program ${name}`, async () => {
     const { bytes } = assemble(read(name), { name: "source.asm" });

@@ -72,6 +72,7 @@ cmpxchg8b  m64  0F C7 /1
 cmpxchg16b  m128  o64 0F C7 /1 only64
 xlat xlatb  D7
 lea  rv, mem  8D /r
+lea  rv, address  8D /r
 lds  r16, m  o16 C5 /r no64
 lds  r32, m  o32 C5 /r no64
 les  r16, m  o16 C4 /r no64
@@ -227,7 +228,7 @@ call  r/m64  FF /2 only64 mode bnd
 call  m16:16  o16 FF /3 mode
 call  m16:32  o32 FF /3 mode
 call  m16:64  o64 FF /3 only64 mode
-jcc  rel8?  70+cc cb
+jcc  rel8?  70+cc cb bnd
 jcc  rel  0F 80+cc cz bnd
 jcxz  rel8  a16 E3 cb no64
 jecxz  rel8  a32 E3 cb
@@ -245,6 +246,8 @@ ret retn  imm16  C2 iw bnd
 retf  CB
 retf  imm16  CA iw
 retw retnw  o16 C3 bnd
+retw  imm16  C2 iw bnd
+retnw  imm16  o16 C2 iw bnd
 retd retnd  o32 C3 no64 bnd
 retd retnd  imm16  o32 C2 iw no64 bnd
 retq retnq  C3 only64 bnd
@@ -323,7 +326,7 @@ salc  D6
 nop  90
 nop  r/mv  0F 1F /0
 pause  F3 90
-fwait  9B
+fwait  wait
 ud0  0F FF
 ud0  rv, r/mv  0F FF /r
 ud1  0F B9
@@ -333,6 +336,8 @@ ud2b  0F B9
 ud2b  rv, r/mv  0F B9 /r
 rdrand  rv  0F C7 /6
 rdseed  rv  0F C7 /7
+ptwrite  r/m32  0F AE /4
+ptwrite  r/m64  o64 0F AE /4 only64
 rdpid  r32  F3 0F C7 /7
 rdpid  r64  F3 0F C7 /7 only64
 prefetchnta prefetcht0 prefetcht1 prefetcht2  m8  0F 18 /n

@@ -357,19 +357,19 @@ export class Preprocessor implements Host {
       return;
     }
     if (this.#enter(expanded, first)) return;
-    if (this.isCleared && head && directiveMacros.has(head.text.toLowerCase())) {
-      const isLabel = isOperator(expanded[skipSpace(expanded, first + 1)], ":");
-      if (!isLabel) {
-        const word = head.text;
-        return this.fail(`${word} is a macro that %clear has taken away: write [${word} …]`, word);
-      }
+    const isFreed = this.isCleared && head !== undefined &&
+      directiveMacros.has(head.text.toLowerCase());
+    if (isFreed && !isOperator(expanded[skipSpace(expanded, first + 1)], ":")) {
+      const word = head.text;
+      return this.fail(`${word} is a macro that %clear has taken away: write [${word} …]`, word);
     }
     if (head?.type === "id" && /^(?:section|segment|absolute)$/i.test(head.text)) {
       // What the next __?SECT?__ goes back to, as NASM's standard macros keep it.
       const body = [token("operator", "["), ...expanded.slice(first), token("operator", "]")];
       this.singles.define(plain("__?SECT?__", body));
     }
-    const text = this.#textOf(expanded);
+    // A label of such a name is marked as one for the assembler.
+    const text = isFreed ? `$${this.#textOf(expanded).trimStart()}` : this.#textOf(expanded);
     if (this.#row && this.#lines.at(-1) === this.#row) this.#row.text = text;
     else this.#push(text, undefined);
   }
