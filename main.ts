@@ -1,3 +1,4 @@
 import { main } from "./src/cli/main.ts";
 
-Deno.exitCode = await main(Deno.args);
+// Everything is written and closed by now: nothing is left to wait for.
+Deno.exit(await main(Deno.args));

@@ -5,9 +5,14 @@
  * @module
  */
 
+import type { Report } from "../bench/bench.ts";
+import { cells, HEADINGS } from "../bench/table.ts";
+
 const readme = new URL("../README.md", import.meta.url);
 const guests = new URL("../guests/", import.meta.url);
 const steps = new URL("../src/cli/eight_steps.ts", import.meta.url);
+
+const report = new URL("../bench/report/bench.json", import.meta.url);
 
 /** The calls of `run` and `trace` that README shows. */
 export const RUN = ["run", "--stats", "guests/gcd.asm"];
@@ -65,6 +70,24 @@ export async function guestsTable(): Promise<string> {
   return ["| guest | what it shows |", "| --- | --- |", ...rows].join("\n");
 }
 
+/** The figures of the last whole run of `deno task bench`, and when and where they were measured. */
+export async function speedTable(): Promise<string> {
+  const { date, host, results } = JSON.parse(await Deno.readTextFile(report)) as Report;
+  const rows = results.map((result) =>
+    "skipped" in result
+      ? [result.what, result.against, "not measured: " + result.skipped, "", "", "", ""]
+      : cells(result)
+  );
+  const lines = [HEADINGS, HEADINGS.map(() => "---"), ...rows].map((row) =>
+    `| ${row.join(" | ")} |`
+  );
+  const { cpu, cores, kernel, kvm, deno } = host;
+  const place = `${
+    date.slice(0, 10)
+  }, ${cpu}, ${cores} cores, Linux ${kernel}, ${kvm}, Deno ${deno}`;
+  return `${lines.join("\n")}\n\nMeasured on ${place}.`;
+}
+
 if (import.meta.main) {
   let text = await Deno.readTextFile(readme);
   text = replacePart(text, "output", await outputBlock([]));
@@ -73,5 +96,6 @@ if (import.meta.main) {
   text = replacePart(text, "run", await outputBlock(RUN));
   text = replacePart(text, "guests", await guestsTable());
   text = replacePart(text, "trace", await outputBlock(TRACE));
+  text = replacePart(text, "speed", await speedTable());
   await Deno.writeTextFile(readme, text);
 }
