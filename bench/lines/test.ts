@@ -36,23 +36,42 @@ export function testRun(folder: string, ...options: string[]): Promise<Usage> {
   return spawn([Deno.execPath(), "run", ...permissions, main, "test", ...options, folder]);
 }
 
-/** `main.ts test`: the whole process. */
-export const test: Line[] = [
-  {
-    what: "200 guests tested with 2 jobs",
+/** A folder with the project's own guests, `times` over. */
+async function examples(times: number): Promise<string> {
+  const folder = `${OUT}examples`;
+  await Deno.mkdir(folder, { recursive: true });
+  for await (const { name } of Deno.readDir(projectFile("guests"))) {
+    if (!name.endsWith(".asm")) continue;
+    for (let i = 0; i < times; i++) {
+      await Deno.copyFile(projectFile(`guests/${name}`), `${folder}/${i}_${name}`);
+    }
+  }
+  return folder;
+}
+
+/** The same guests, with two jobs and with one. */
+function twoJobs(what: string, folder: () => Promise<string>): Line {
+  return {
+    what: `${what} tested with 2 jobs`,
     against: "with 1 job",
     unit: "ns",
     aim: { ratio: 1 / 1.6 },
     pairs: 10,
     async open() {
-      const folder = await folderOf(200);
+      const path = await folder();
       return {
-        ours: async () => (await testRun(folder, "--jobs=2")).nanoseconds,
-        theirs: async () => (await testRun(folder, "--jobs=1")).nanoseconds,
+        ours: async () => (await testRun(path, "--jobs=2")).nanoseconds,
+        theirs: async () => (await testRun(path, "--jobs=1")).nanoseconds,
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     },
-  },
+  };
+}
+
+/** `main.ts test`: the whole process. */
+export const test: Line[] = [
+  twoJobs("200 guests of a dozen instructions", () => folderOf(200)),
+  twoJobs("the guests of this project, 4 times,", () => examples(4)),
   {
     what: "100 guests tested",
     against: "100 runs of QEMU, microvm",
