@@ -148,6 +148,7 @@ export class Machine implements Disposable {
   #gathersOutput = false;
   readonly #output = new ByteBuffer();
   #milliseconds = 0;
+  #isRunning = false;
   readonly #made: DisposableStack;
   #status: number | undefined;
 
@@ -313,13 +314,16 @@ export class Machine implements Disposable {
    * every tick.
    *
    * @throws {KvmError} When KVM cannot run the vCPU at all.
+   * @throws {TypeError} When it is running already.
    */
   async run(options: RunOptions = {}): Promise<Stop> {
     const { timeout = Infinity, signal, step } = options;
+    if (this.#isRunning) throw new TypeError("Cannot run the machine: it is running already");
+    this.#isRunning = true;
     const deadline = performance.now() + timeout;
-    this.#tick.start(timeout);
-    if (step) this.vcpu.setGuestDebug({ singleStep: true });
     try {
+      this.#tick.start(timeout);
+      if (step) this.vcpu.setGuestDebug({ singleStep: true });
       for (;;) {
         const stop = this.#runOneTick(step);
         if (stop !== undefined) return stop;
@@ -328,6 +332,7 @@ export class Machine implements Disposable {
         if (signal?.aborted) return { reason: "interrupted" };
       }
     } finally {
+      this.#isRunning = false;
       this.#tick.stop();
       if (step) this.vcpu.setGuestDebug();
     }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { loadSource } from "../../src/guest/mod.ts";
 import { Machine, tryMode } from "../../src/machine/mod.ts";
 import { isLab, kvmTest } from "../kvm_host.ts";
@@ -62,6 +62,19 @@ kvmTest("a machine outlives another that was made before it", async () => {
   // A tick whose signal was not blocked would end this process.
   assertEquals(await machine.run({ timeout: 50 }), { reason: "timeout" });
 });
+
+kvmTest(
+  "Machine.run() runs several machines of one thread in turn, but none twice at once",
+  async () => {
+    const program = loadSource("jmp $", "loop.asm");
+    using one = Machine.for(program);
+    using other = Machine.for(program);
+    const stops = [one.run({ timeout: 60 }), other.run({ timeout: 30 })];
+    await assertRejects(() => one.run(), TypeError, "it is running already");
+    assertEquals(await Promise.all(stops), [{ reason: "timeout" }, { reason: "timeout" }]);
+    assertEquals(await one.run({ timeout: 5 }), { reason: "timeout" });
+  },
+);
 
 kvmTest("Machine.load() loads one program after another, in any mode", async () => {
   const modes = (["long", "real", "long", "paged", "protected", "long"] as const)
