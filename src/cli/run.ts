@@ -12,6 +12,7 @@ import {
   prove,
   View,
 } from "../machine/mod.ts";
+import { countInstructions, type InstructionCounter } from "../machine/instruction_counter.ts";
 import { exitCode } from "./exit_code.ts";
 import { lists, readProgram, values } from "./guest_options.ts";
 import type { Command } from "./main.ts";
@@ -51,7 +52,8 @@ What is shown after the run:
   --regs               the registers; those that changed have a star
   --dump START:LENGTH  memory, in hex and as text; START is a number or a label
   --dump-file FILE     the dumps go there instead, as bytes (takes --allow-write)
-  --stats              exits by reason, and the time in the guest
+  --stats              exits by reason, the time in the guest, and its instructions where this host
+                       counts them (a virtual machine, or a user without privileges, often cannot)
   --repeat N           run it N times from a snapshot, and show the median of the guest's time
   --json               print one JSON document instead, with all of it
   --help               this
@@ -79,6 +81,7 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
     const result = await runProgram(program, {
       dumps,
       repeat: repeatOf(parsed),
+      counts: parsed.flags.has("stats"),
       output: (bytes) => report?.output(bytes),
       judged: (judged) => report?.verdict(judged),
       log: (text) => {
@@ -105,6 +108,8 @@ const codes: Record<Proof["outcome"], number> = {
 interface RunHooks {
   dumps: readonly { address: number; length: number }[];
   repeat: number;
+  /** Whether instructions are counted. */
+  counts: boolean;
   output(bytes: Uint8Array): void;
   judged(judged: Judged): void;
   log(text: string): void;
@@ -121,6 +126,7 @@ async function runProgram(program: Program, hooks: RunHooks): Promise<RunResult>
   const interrupt = () => interruption.abort();
   Deno.addSignalListener("SIGINT", interrupt);
   let result: RunResult | undefined;
+  let counter: InstructionCounter | undefined;
   try {
     await prove(program, {
       signal: interruption.signal,
@@ -131,7 +137,9 @@ async function runProgram(program: Program, hooks: RunHooks): Promise<RunResult>
         log.push(text);
         hooks.log(text);
       },
+      begin: (machine) => counter = hooks.counts ? countInstructions(machine) : undefined,
       async inspect(machine, proof) {
+        const instructions = counter?.read();
         const ending = await explain(program, { machine, proof, judged: hooks.judged });
         result = {
           ...ending,
@@ -142,11 +150,13 @@ async function runProgram(program: Program, hooks: RunHooks): Promise<RunResult>
           })),
           exits: machine.exits,
           milliseconds: machine.milliseconds,
+          instructions,
           log,
         };
       },
     });
   } finally {
+    counter?.[Symbol.dispose]();
     Deno.removeSignalListener("SIGINT", interrupt);
   }
   return result!;

@@ -45,6 +45,7 @@ export function documentOf(program: Program, result: RunResult): Record<string, 
       exits: Object.fromEntries(result.exits),
       milliseconds: result.milliseconds,
       times: spread(proof.milliseconds),
+      ...(result.instructions !== undefined && { instructions: result.instructions }),
     },
     warnings: program.warnings,
   };

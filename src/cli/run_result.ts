@@ -1,3 +1,4 @@
+import type { InstructionCount } from "../machine/instruction_counter.ts";
 import type { Diagnosis, Proof } from "../machine/mod.ts";
 
 /** A range of memory, and what was in it. */
@@ -28,6 +29,8 @@ export interface RunResult extends Judged {
   readonly exits: ReadonlyMap<string, number>;
   /** How long the guest ran, with what its exits took. */
   readonly milliseconds: number;
+  /** How many instructions it ran, if that was asked for. */
+  readonly instructions: InstructionCount | undefined;
   /** The accesses that nobody answered, with `io: log`. */
   readonly log: readonly string[];
 }

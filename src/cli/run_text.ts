@@ -1,5 +1,6 @@
 import type { Program, Verdict } from "../guest/mod.ts";
 import { describeExit } from "../machine/describe_exit.ts";
+import type { InstructionCount } from "../machine/instruction_counter.ts";
 import type { Proof } from "../machine/mod.ts";
 import { diagnosisText } from "./diagnosis_text.ts";
 import { type Style, write } from "./output.ts";
@@ -59,13 +60,13 @@ export class TextReport {
 
   /** What was found out besides the verdict. */
   rest(result: RunResult, { dumps }: { dumps: readonly Dump[] }): void {
-    const { diagnosis, proof: { before, after }, exits, milliseconds } = result;
+    const { diagnosis, proof: { before, after } } = result;
     if (diagnosis !== undefined) {
       write(`\n${diagnosisText(diagnosis, this.#talkStyle)}`, Deno.stderr);
     }
     if (this.#shows.has("regs")) write(registersText(after, { before, style: this.#style }));
     for (const dump of dumps) write(dumpText(dump, this.#style));
-    if (this.#shows.has("stats")) write(statsText({ exits, milliseconds }));
+    if (this.#shows.has("stats")) write(statsText(result));
     if (result.proof.milliseconds.length > 1) write(timesText(spread(result.proof.milliseconds)));
   }
 }
@@ -102,11 +103,22 @@ function dumpText({ address, bytes }: Dump, { dim }: Style): string {
   return text;
 }
 
-function statsText({ exits, milliseconds }: Pick<RunResult, "exits" | "milliseconds">): string {
+function statsText({ exits, milliseconds, instructions }: RunResult): string {
   const rows = [...exits].sort(([, a], [, b]) => b - a)
     .map(([reason, count]) => `${String(count).padStart(10)}  ${reason}\n`);
   const total = [...exits.values()].reduce((sum, count) => sum + count, 0);
-  return `${String(total).padStart(10)}  exits, in ${milliseconds.toFixed(2)} ms\n${rows.join("")}`;
+  return `${String(total).padStart(10)}  exits, in ${milliseconds.toFixed(2)} ms\n${
+    rows.join("")
+  }` +
+    (instructions === undefined ? "" : instructionsText(instructions));
+}
+
+function instructionsText(instructions: InstructionCount): string {
+  if (instructions.count === undefined) return `instructions not counted: ${instructions.why}\n`;
+  const { count, by } = instructions;
+  return `${String(count).padStart(10)}  instructions, counted by ${
+    { cpu: "the CPU", emulator: "KVM's emulator" }[by]
+  }\n`;
 }
 
 function timesText({ runs, median, shortest, longest }: Spread): string {

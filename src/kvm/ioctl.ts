@@ -119,6 +119,7 @@ export const ioctls = named({
 
   // A VM or a vCPU.
   KVM_ENABLE_CAP: iow(0xa3, kvmEnableCap),
+  KVM_GET_STATS_FD: io(0xce),
 
   // A vCPU.
   KVM_RUN: io(0x80),

@@ -77,6 +77,18 @@ export interface Libc {
   ): number;
   /** `int timer_delete(timer_t timer)` */
   timer_delete(timer: bigint): number;
+  /**
+   * `long syscall(long number, struct perf_event_attr *, pid_t, int cpu, int group, unsigned long)`:
+   * the C library has no function of this call's own.
+   */
+  perf_event_open(
+    number: bigint,
+    attributes: BufferSource,
+    pid: number,
+    cpu: number,
+    group: number,
+    flags: bigint,
+  ): bigint;
 }
 
 /** Constants of these functions: `<fcntl.h>`, `<unistd.h>`, `<sys/mman.h>`. */
@@ -125,6 +137,11 @@ const onDemand = {
   timer_create: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   timer_settime: { parameters: ["u64", "i32", "buffer", "buffer"], result: "i32" },
   timer_delete: { parameters: ["u64"], result: "i32" },
+  perf_event_open: {
+    name: "syscall",
+    parameters: ["i64", "buffer", "i32", "i32", "i32", "u64"],
+    result: "i64",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** glibc's name, then musl's. */

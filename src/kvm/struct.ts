@@ -61,6 +61,13 @@ export const u32: Field<number> = {
   write: (view, offset, value) => view.setUint32(offset, value, true),
 };
 
+export const s16: Field<number> = {
+  size: 2,
+  align: 2,
+  read: (view, offset) => view.getInt16(offset, true),
+  write: (view, offset, value) => view.setInt16(offset, value, true),
+};
+
 export const s32: Field<number> = {
   size: 4,
   align: 4,

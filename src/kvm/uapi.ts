@@ -12,6 +12,7 @@ import {
   bool8,
   bytes,
   padding,
+  s16,
   s32,
   s64,
   type Struct,
@@ -227,6 +228,25 @@ export const kvmEnableCap = struct("kvm_enable_cap", {
   flags: u32,
   args: array(u64, 4),
   pad: padding(64),
+});
+
+/** `struct kvm_stats_header` (api.rst 4.133). */
+export const kvmStatsHeader = struct("kvm_stats_header", {
+  flags: u32,
+  name_size: u32,
+  num_desc: u32,
+  id_offset: u32,
+  desc_offset: u32,
+  data_offset: u32,
+});
+
+/** `struct kvm_stats_desc` (api.rst 4.133); its name follows. */
+export const kvmStatsDesc = struct("kvm_stats_desc", {
+  flags: u32,
+  exponent: s16,
+  size: u16,
+  offset: u32,
+  bucket_size: u32,
 });
 
 /** `struct kvm_msr_filter_range` (api.rst 4.97). */

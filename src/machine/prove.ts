@@ -43,6 +43,8 @@ export interface ProveOptions {
   output?: (bytes: Uint8Array) => void;
   /** Gets the accesses that nobody answered, where its settings say `io: log`. */
   log?: (machine: Machine, exit: IoExit | MmioExit) => void;
+  /** Looks at the machine before its first instruction. */
+  begin?: (machine: Machine) => void;
   /** Looks at the machine before it is closed. */
   inspect?: (machine: Machine, proof: Proof) => void | Promise<void>;
 }
@@ -157,6 +159,7 @@ async function proveIn(
   };
   listener.log = (exit) => log?.(machine, exit);
   const before = machine.registers();
+  options.begin?.(machine);
   using snapshot = repeat > 1 ? machine.snapshot() : undefined;
   let proof: Proof;
   do {

@@ -195,6 +195,10 @@ textTest("run --regs, --dump and --stats show what the guest left behind", async
   );
   assertMatch(stdout, /^0000000d {2}01 {47}\|\.\|$/m);
   assertMatch(stdout, /^ +\d+ {2}exits, in \d+\.\d\d ms\n(?: +\d+ {2}\w+\n)* +1 {2}hlt$/m);
+  assertMatch(
+    stdout,
+    /^ +3 {2}instructions, counted by (KVM's emulator|the CPU)$|^instructions not counted: \w.+$/m,
+  );
 });
 
 textTest("run --dump-file writes the bytes", async () => {
@@ -237,6 +241,16 @@ textTest("run --json prints one document with all of it, and nothing else", asyn
   });
   assertEquals([found.registers.rax, found.changed.includes("rax")], ["0x2a", true]);
   assertEquals(found.dumps, [{ address: 0x10, bytes: "48690a" }]);
+});
+
+textTest("run --json --stats has the instructions, or why they were not counted", async () => {
+  const { stats } = JSON.parse((await run(answer, "--json", "--stats")).stdout);
+  const { count, by, why } = stats.instructions;
+  // One before the loop, five a character, three for the zero, two behind it.
+  assertEquals(
+    count === undefined ? typeof why : [count, typeof by],
+    why ? "string" : [21, "string"],
+  );
 });
 
 textTest("run --json explains a crash", async () => {
