@@ -1,4 +1,6 @@
 import type { Program } from "../guest/mod.ts";
+import { findConstants } from "../guest/program.ts";
+import { LONGEST_INSTRUCTION } from "../machine/code.ts";
 import { loadDisassembler, modes } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
@@ -12,7 +14,8 @@ export const disasm: Command = {
 
 Usage: deno run --allow-read main.ts disasm [OPTION…] FILE
 
-FILE is what run takes; a source is assembled first. Every byte of the image is taken for code.
+FILE is what run takes; a source is assembled first. Every byte is taken for code, but in an ELF file
+only those of executable segments. An instruction begins at every label.
 
 Options, besides those of run (main.ts run --help):
   --bits N   16, 32 or 64; that of the guest's mode unless said otherwise
@@ -45,12 +48,19 @@ interface Line {
 
 async function disassemble(program: Program, bits: 16 | 32 | 64): Promise<Line[]> {
   const disassembler = await loadDisassembler();
-  const labels = new Map([...program.symbols].map(([name, value]) => [Number(value), name]));
-  return program.segments.flatMap(({ address: start, bytes: code }) => {
+  const isConstant = findConstants(program.listing);
+  const labels = new Map(
+    [...program.symbols].filter(([name]) => !isConstant(name))
+      .map(([name, value]) => [Number(value), name]),
+  );
+  const code = program.segments.filter(({ isCode = true }) => isCode);
+  return code.flatMap(({ address: start, bytes: code }) => {
     const lines: Line[] = [];
     for (let at = 0; at < code.length;) {
       const address = start + at;
-      const { text, length } = disassembler(code.subarray(at, at + 15), {
+      let end = at + 1;
+      while (end < at + LONGEST_INSTRUCTION && !labels.has(start + end)) end++;
+      const { text, length } = disassembler(code.subarray(at, end), {
         address: BigInt(address),
         bits,
       });

@@ -8,6 +8,8 @@ export interface ElfSegment {
   readonly bytes: Uint8Array;
   /** How many bytes it has in memory: those that are not in the file are zero. */
   readonly size: number;
+  /** Whether there are instructions in it (`PF_X`). */
+  readonly isCode: boolean;
 }
 
 /** What hlt needs of an ELF executable; every address is physical. */
@@ -37,6 +39,7 @@ const EM_X86_64 = 62;
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
+const PF_X = 1;
 const SHT_SYMTAB = 2;
 const SHN_UNDEF = 0;
 const STT_SECTION = 3;
@@ -72,7 +75,7 @@ const layouts = {
     phnum: 44,
     shentsize: 46,
     shnum: 48,
-    programHeader: { size: 32, offset: 4, vaddr: 8, paddr: 12, filesz: 16, memsz: 20 },
+    programHeader: { size: 32, offset: 4, vaddr: 8, paddr: 12, filesz: 16, memsz: 20, flags: 24 },
     sectionHeader: { size: 40, type: 4, offset: 16, length: 20, link: 24 },
     symbol: { size: 16, name: 0, value: 4, info: 12, shndx: 14 },
   },
@@ -85,7 +88,7 @@ const layouts = {
     phnum: 56,
     shentsize: 58,
     shnum: 60,
-    programHeader: { size: 56, offset: 8, vaddr: 16, paddr: 24, filesz: 32, memsz: 40 },
+    programHeader: { size: 56, flags: 4, offset: 8, vaddr: 16, paddr: 24, filesz: 32, memsz: 40 },
     sectionHeader: { size: 64, type: 4, offset: 24, length: 32, link: 40 },
     symbol: { size: 24, name: 0, value: 8, info: 4, shndx: 6 },
   },
@@ -125,10 +128,11 @@ export function parseElf(bytes: Uint8Array, name: string): Elf {
   return {
     bits: file.bits,
     entry: Number(entry),
-    segments: segments.map(({ paddr, offset, filesz, memsz }) => ({
+    segments: segments.map(({ paddr, offset, filesz, memsz, flags }) => ({
       address: Number(paddr),
       bytes: bytes.subarray(Number(offset), Number(offset + filesz)),
       size: Number(memsz),
+      isCode: (flags & PF_X) !== 0,
     })),
     symbols: new Map(file.symbols().map(([symbol, value]) => [symbol, toPhysical(value)])),
   };
@@ -137,6 +141,7 @@ export function parseElf(bytes: Uint8Array, name: string): Elf {
 interface ProgramHeader {
   readonly number: number;
   readonly type: number;
+  readonly flags: number;
   readonly offset: bigint;
   readonly vaddr: bigint;
   readonly paddr: bigint;
@@ -244,6 +249,7 @@ class ElfFile {
     }).map((start, number) => ({
       number,
       type: this.#view.getUint32(start, true),
+      flags: this.#view.getUint32(start + at.flags, true),
       offset: this.#word(start + at.offset),
       vaddr: this.#word(start + at.vaddr),
       paddr: this.#word(start + at.paddr),

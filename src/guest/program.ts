@@ -13,6 +13,8 @@ export interface ProgramSegment {
   readonly bytes: Uint8Array;
   /** How many bytes it has in memory, where the rest is zero; as many as `bytes` by default. */
   readonly size?: number;
+  /** Whether there may be instructions in it: yes, unless the file says otherwise. */
+  readonly isCode?: boolean;
 }
 
 /** A guest program: what is copied into RAM, where it starts, and what it must prove. */

@@ -36,14 +36,14 @@ export function accessPlace(
   }
 }
 
-/** An access and its place: `It read port 0x60 (1 byte) at 0x7c05 <wait>, boot.asm:12: in al, 0x60`. */
+/** An access and its place: `It read port 0x60 (1 byte), at 0x7c05 <wait>, boot.asm:12: in al, 0x60`. */
 export function describeAccess(
   view: View,
   exit: IoExit | MmioExit,
   disassembler?: Disassembler,
 ): string {
   const rip = accessPlace(view, exit, disassembler);
-  const place = rip === undefined ? "" : ` at ${describePlace(view.place(rip))}`;
+  const place = rip === undefined ? "" : `, at ${describePlace(view.place(rip))}`;
   return `I${describeExit(exit).slice(1)}${place}`;
 }
 

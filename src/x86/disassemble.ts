@@ -42,6 +42,7 @@ export async function loadDisassembler(): Promise<Disassembler> {
   formatter.hexPrefix = "0x";
   formatter.hexSuffix = "";
   formatter.uppercaseHex = false;
+  formatter.branchLeadingZeros = false;
   formatter.spaceAfterOperandSeparator = true;
   return (code, { address, bits }) => {
     // Their memory is WebAssembly's, which nobody collects.

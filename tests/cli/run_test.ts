@@ -110,8 +110,8 @@ kvmTest("run --io log prints each access that nobody answers, with its place", a
   assertEquals(code, 0);
   assertEquals(
     stderr,
-    `It read port 0x60 (1 byte) at 0x0, ${path}:1: in al, 0x60\n` +
-      `It wrote 0xff to port 0x61 (1 byte) at 0x2, ${path}:2: out 0x61, al\n`,
+    `It read port 0x60 (1 byte), at 0x0, ${path}:1: in al, 0x60\n` +
+      `It wrote 0xff to port 0x61 (1 byte), at 0x2, ${path}:2: out 0x61, al\n`,
   );
 });
 

@@ -195,7 +195,7 @@ kvmTest(
       "quiet.asm": ";! io: log\n;! expect: al = 0xff\nin al, 0x60\nhlt\n",
     };
     const { stdout, read } = await testGuests(files, ["@", "--junit", "@/report.xml"]);
-    const access = "It read port 0x60 (1 byte) at 0x3 <poll>, polls.asm:4: poll: in al, 0x60";
+    const access = "It read port 0x60 (1 byte), at 0x3 <poll>, polls.asm:4: poll: in al, 0x60";
     const doubt =
       "long.asm: It starts in 64-bit long mode, but its first instruction is assembled " +
       "for 16 bits: write bits 64 above it, or ;! mode: real";
@@ -210,11 +210,11 @@ kvmTest(
       (await testGuests(files, ["@", "--json"])).stdout,
     );
     assertEquals([long.warnings, long.log], [[doubt], []]);
-    assertEquals(quiet.log, ["It read port 0x60 (1 byte) at 0x0, quiet.asm:3: in al, 0x60"]);
+    assertEquals(quiet.log, ["It read port 0x60 (1 byte), at 0x0, quiet.asm:3: in al, 0x60"]);
     const { stdout: tap } = await testGuests(files, ["@", "--tap"]);
     assertStringIncludes(
       tap,
-      '  log: ["It read port 0x60 (1 byte) at 0x0, quiet.asm:3: in al, 0x60"]',
+      '  log: ["It read port 0x60 (1 byte), at 0x0, quiet.asm:3: in al, 0x60"]',
     );
   },
   { lacks: reportOnly },

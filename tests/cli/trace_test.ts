@@ -1,6 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { kvmTest } from "../kvm_host.ts";
-import { runProgram } from "./program.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { kvmTest, testUnless } from "../kvm_host.ts";
+import { execute, lackOf, runProgram, slow } from "./program.ts";
 
 const permissions = ["--allow-ffi", "--allow-read"];
 
@@ -81,7 +81,7 @@ kvmTest("trace says that nothing was traced where the guest never came to --from
   assertEquals((await withGuest(looping, "jmp $\n")).code, 124);
   const { stdout: json } = await withGuest(["trace", "--json", "--from", "0x204"], SOURCE);
   assertEquals(JSON.parse(json), { stop: "hlt", steps: 0, output: "*", neverReached: 0x204 });
-});
+}, { lacks: slow });
 
 kvmTest(
   "trace finds labels and source lines of an image that is not where its org says",
@@ -142,6 +142,45 @@ start.store:
   );
   assertEquals(code, 0);
 });
+
+Deno.test("disasm begins an instruction at every label, and knows a constant from a label", async () => {
+  const source = "SIZE equ 1\njmp start\ntext: db 0x66, 0xe8\nstart: mov ax, SIZE\nhlt\n";
+  const { stdout } = await withGuest(["disasm"], source);
+  assertEquals(
+    stdout,
+    `  00000000  eb02                  jmp short 4
+text:
+  00000002  66                    (bad)
+  00000003  e8                    (bad)
+start:
+  00000004  b80100                mov ax, 1
+  00000007  f4                    hlt
+`,
+  );
+});
+
+testUnless(
+  lackOf("cc", ["--version"]),
+  "disasm shows the executable segments of an ELF file",
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const source = 'char text[] = {0x66}; void _start(void) { __asm__("jmp . + 0x12"); }\n';
+      await Deno.writeTextFile(`${folder}/a.c`, source);
+      const flags = ["-static", "-nostdlib", "-no-pie", "-ffreestanding", "-O1"];
+      const { code } = await execute(["cc", ...flags, "-o", `${folder}/a.elf`, `${folder}/a.c`]);
+      assertEquals(code, 0);
+      const { stdout } = await runProgram(["disasm", `${folder}/a.elf`], { permissions });
+      assertMatch(
+        stdout,
+        /^_start:\n( .*endbr64\n)? {2}([0-9a-f]{8}) {2}eb10 +jmp short 0x[1-9a-f]/,
+      );
+      assertEquals(stdout.includes("text:"), false);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
 
 Deno.test("disasm --bits and --json", async () => {
   const { stdout } = await withGuest(["disasm", "--bits", "64", "--json"], "db 0x48, 0x89, 0xc3");

@@ -10,6 +10,8 @@ interface Segment {
   paddr?: bigint;
   bytes: number[];
   memsz?: bigint;
+  /** `PF_R`, `PF_W` and `PF_X`. */
+  flags?: number;
 }
 
 /** Changes to the header of {@linkcode elf}. */
@@ -40,9 +42,11 @@ function elf(
   };
   let end = headerSize + segments.length * programSize;
   fill(end);
-  for (const [i, { type = 1, vaddr, paddr = vaddr, bytes, memsz }] of segments.entries()) {
+  for (const [i, segment] of segments.entries()) {
+    const { type = 1, vaddr, paddr = vaddr, bytes, memsz, flags = 7 } = segment;
     const at = headerSize + i * programSize;
     put(at, 4, type);
+    put(at + (bits === 64 ? 4 : 24), 4, flags);
     const fields = [end, vaddr, paddr, bytes.length, memsz ?? bytes.length];
     const first = bits === 64 ? 8 : 4;
     for (const [j, value] of fields.entries()) put(at + first + j * word, word, value);
@@ -107,15 +111,15 @@ const HLT = 0xf4;
 for (const bits of [32, 64] as const) {
   Deno.test(`parseElf() reads the segments, the entry and the symbols of a ${bits}-bit file`, () => {
     const file = elf(bits, [
-      { vaddr: 0x3000n, bytes: [7], memsz: 0x10n },
-      { vaddr: 0x1000n, bytes: [0x90, HLT] },
+      { vaddr: 0x3000n, bytes: [7], memsz: 0x10n, flags: 6 },
+      { vaddr: 0x1000n, bytes: [0x90, HLT], flags: 5 },
     ], { entry: 0x1001n, symbols: { _start: 0x1001n, table: 0x3000n } });
     assertEquals(parseElf(file, "guest.elf"), {
       bits,
       entry: 0x1001,
       segments: [
-        { address: 0x1000, bytes: Uint8Array.of(0x90, HLT), size: 2 },
-        { address: 0x3000, bytes: Uint8Array.of(7), size: 16 },
+        { address: 0x1000, bytes: Uint8Array.of(0x90, HLT), size: 2, isCode: true },
+        { address: 0x3000, bytes: Uint8Array.of(7), size: 16, isCode: false },
       ],
       symbols: new Map([["_start", 0x1001n], ["table", 0x3000n]]),
     });
