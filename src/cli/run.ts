@@ -16,7 +16,7 @@ import { countInstructions, type InstructionCounter } from "../machine/instructi
 import { exitCode } from "./exit_code.ts";
 import { lists, readProgram, values } from "./guest_options.ts";
 import type { Command } from "./main.ts";
-import { terminalStyle, write } from "./output.ts";
+import { terminalStyle, whyNotWritten, write } from "./output.ts";
 import { documentOf } from "./run_json.ts";
 import type { Judged, RunResult } from "./run_result.ts";
 import { TextReport } from "./run_text.ts";
@@ -217,10 +217,6 @@ function openDumpFile({ values, lists }: Parsed): DumpFile | undefined {
     const file = Deno.openSync(path, { write: true, create: true, truncate: true });
     return { append: (bytes) => write(bytes, file), [Symbol.dispose]: () => file.close() };
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const why = error instanceof Deno.errors.NotCapable
-      ? "Deno was not given the permission. Run with --allow-write"
-      : error.message;
-    throw new UsageError(`Cannot write --dump-file ${path}: ${why}`);
+    throw new UsageError(`Cannot write --dump-file ${path}: ${whyNotWritten(error)}`);
   }
 }

@@ -1,7 +1,7 @@
 import { hostBackend, Kvm } from "../kvm/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
-import { write } from "./output.ts";
+import { whyNotWritten, write } from "./output.ts";
 import { findGuests } from "./test_files.ts";
 import type { GuestResult } from "./test_guest.ts";
 import { proveAll } from "./test_pool.ts";
@@ -110,7 +110,6 @@ function create(path: string): Deno.FsFile {
   try {
     return Deno.createSync(path);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new UsageError(`Cannot write ${path}: ${error.message}`, { cause: error });
+    throw new UsageError(`Cannot write ${path}: ${whyNotWritten(error)}`, { cause: error });
   }
 }

@@ -57,11 +57,19 @@ export function parseOptions(args: string[], options: Options): Parsed {
     collect: [...values, ...lists],
     unknown(word, key) {
       if (key === undefined || word === "-") return true;
+      const before = args[args.indexOf(word) - 1] ?? "";
+      if (
+        /^-[^-]/.test(word) && [...values, ...lists].map((name) => `--${name}`).includes(before)
+      ) {
+        throw new UsageError(
+          `The option ${before} needs a value; one that begins with a dash: ${before}=${word}`,
+        );
+      }
       const name = word.replace(/=.*/, "");
       throw unknownWord(`There is no option ${name}`, name, known);
     },
   };
-  refuseFlagValues(args, flags);
+  refuseFlagValues(args, [...flags, "help"]);
   const parsed = parseArgs(args, parseOptions);
   const result: Parsed = {
     flags: new Set(flags.filter((name) => parsed[name] === true)),

@@ -318,7 +318,7 @@ function waitingCauses({ view }: State): string[] {
 
 /** Zeros are instructions too: 00 00 is ADD [EAX], AL. */
 function runawayCauses({ view }: State): string[] {
-  const bytes = view.read(view.toLinear(view.registers.regs.rip), 16);
+  const bytes = view.read(view.toLinear(view.rip), 16);
   return bytes.length > 0 && bytes.every((byte) => byte === 0)
     ? ["It runs through memory that holds zeros: it has left its code, perhaps past a missing HLT"]
     : [];

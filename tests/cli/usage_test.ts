@@ -66,6 +66,11 @@ Deno.test("parseOptions() refuses an option without its value", () => {
   for (const args of [["--mode"], ["--mode="], ["--mode", ""], ["--mode", "--json"]]) {
     assertEquals(failure(...args), message);
   }
+  assertEquals(
+    failure("--mode", "-5s"),
+    "The option --mode needs a value; one that begins with a dash: --mode=-5s",
+  );
+  assertEquals(parse("--mode=-5s").values.get("mode"), "-5s");
   assertEquals(failure("--expect"), "The option --expect needs a value: --expect VALUE");
   const short = assertThrows(() => parseOptions(["-o", ""], { values: ["o"] }), UsageError);
   assertEquals(short.message, "The option -o needs a value: -o VALUE");
@@ -81,6 +86,7 @@ Deno.test("parseOptions() refuses a value twice", () => {
 Deno.test("parseOptions() refuses a value where there is none to take", () => {
   for (const value of ["true", "false", "maybe", ""]) {
     assertEquals(failure(`--json=${value}`), "The option --json takes no value");
+    assertEquals(failure(`--help=${value}`), "The option --help takes no value");
   }
 });
 
