@@ -1,5 +1,5 @@
 import { Bytes } from "./bytes.ts";
-import { encode, finalValue, type Place } from "./encode.ts";
+import { encode, finalValue, markAddress, type Place } from "./encode.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import {
   type Base,
@@ -19,6 +19,7 @@ import {
   type FloatMode,
 } from "./float.ts";
 import type { Bits } from "./instructions.ts";
+import { bytePieces, countPiece, type ListedLine, type Piece, reservedPieces } from "./listing.ts";
 import { plainLines, type PreprocessedLine, type PreprocessResult, probePrefix } from "./lines.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
 import { PlacementError, placeSections, Section } from "./section.ts";
@@ -92,6 +93,8 @@ export interface Assembly {
   readonly bits: Bits;
   /** The lines in their order; those that made no bytes have length 0. */
   readonly listing: readonly ListingRow[];
+  /** The lines of a listing as NASM's, for {@linkcode formatListing}. */
+  readonly listed: readonly ListedLine[];
   /** Every label's address and every `equ`'s value, by its whole name. */
   readonly symbols: ReadonlyMap<string, bigint>;
   /** What is doubtful. */
@@ -345,7 +348,8 @@ export class Assembler {
     this.#items.push(item);
     if (body?.kind === "align" && this.#alignsSections) this.#raiseAlignment(body.boundary);
     const isInstruction = body?.kind === "instruction" || body?.kind === "data";
-    if (isInstruction && !times && isConstant(body)) this.#writeAtOnce(item, body);
+    const isReady = isInstruction && !times && isConstant(body) && !reserves(body);
+    if (isReady) this.#writeAtOnce(item, body);
   }
 
   /** Writes what depends on no symbol when it is read, so that nothing else of it need be kept. */
@@ -859,6 +863,7 @@ export class Assembler {
       return;
     }
     for (let i = 0; i < count; i++) this.#writeOnce(body, item, out);
+    item.count = count;
   }
 
   #absoluteAddress(item: Item, expression: Expression): number {
@@ -1042,6 +1047,7 @@ export class Assembler {
         this.#writeFloat(datum, unit, item, out);
         break;
       case "reserved":
+        out.marks?.push({ kind: "space", at: out.length, size: unit, value: 0n });
         out.fill(0, unit);
         break;
       case "repeat": {
@@ -1064,6 +1070,7 @@ export class Assembler {
       ? expression.value
       : evaluate(expression, this.#scope(item));
     const number = finalValue(value, this.#place(item), span);
+    markAddress(value, out, unit);
     out.number(number, unit);
     if (this.#pass === "last" && value.terms.length === 0 && !fits(number, unit)) {
       this.#warn(`${number} does not fit into ${unit === 1 ? "a byte" : `${unit} bytes`}`, {
@@ -1101,8 +1108,10 @@ export class Assembler {
     for (const { loaded, out } of filled) bytes.set(out.view(), loaded.address - origin);
     const first = this.#items.find((item) => item.size > 0);
     const makeListing = () => this.#makeListing();
+    const makeListed = () => this.#makeListed();
     const makeSymbols = () => this.#makeSymbols();
     let listing: readonly ListingRow[] | undefined;
+    let listed: readonly ListedLine[] | undefined;
     let symbols: ReadonlyMap<string, bigint> | undefined;
     return {
       bytes,
@@ -1111,6 +1120,9 @@ export class Assembler {
       // Most programs that assemble a large source do not look at its lines and symbols.
       get listing() {
         return listing ??= makeListing();
+      },
+      get listed() {
+        return listed ??= makeListed();
       },
       get symbols() {
         return symbols ??= makeSymbols();
@@ -1134,6 +1146,46 @@ export class Assembler {
       );
     }
     return symbols;
+  }
+
+  #makeListed(): ListedLine[] {
+    const lines: (ListedLine & { pieces: Piece[] })[] = [];
+    let isShown = true;
+    for (const item of this.#items) {
+      const { text, source, file, line, depth } = item.line;
+      if (isShown) {
+        if (source !== undefined) lines.push({ file, line, depth, source, pieces: [] });
+        lines.at(-1)?.pieces.push(...this.#pieces(item));
+      }
+      const sign = text.includes("[") ? /^\s*\[\s*list\s+([-+])/i.exec(text)?.[1] : undefined;
+      if (sign) isShown = sign === "+";
+    }
+    return lines;
+  }
+
+  /** What the listing shows of a statement: once what is repeated. */
+  #pieces(item: Item): Piece[] {
+    const { body, section, offset, size, count } = item;
+    if (!body || (size === 0 && !(body.kind === "incbin" && count > 0))) return [];
+    const out = new Bytes();
+    let repeated = count;
+    if (body.kind === "ready") out.append(this.#code.view(item.code, item.code + size));
+    else if (body.kind === "reserve") return reservedPieces(size, offset);
+    else if (body.kind === "incbin") {
+      const bytes = countPiece("bin", size / count, offset);
+      return count > 1 ? [bytes, countPiece("rep", count, offset)] : [bytes];
+    } else {
+      const isAlignment = body.kind === "align";
+      if (isAlignment && body.fill.kind === "reserve") return reservedPieces(size, offset);
+      out.marks = [];
+      const said = this.#warnings.length;
+      section.offset = offset;
+      this.#append(isAlignment ? body.fill : body, item, out);
+      this.#warnings.length = said;
+      if (isAlignment) repeated = size / out.length;
+    }
+    const pieces = bytePieces(out, offset);
+    return repeated > 1 ? [...pieces, countPiece("rep", repeated, offset)] : pieces;
   }
 
   #makeListing(): ListingRow[] {
@@ -1211,6 +1263,13 @@ function isConstant(body: Body): boolean {
   if (body.kind === "instruction") return body.isConstant;
   if (body.kind === "reserve") return body.count.kind === "constant";
   return body.kind === "data" && body.items.every(isConstantItem);
+}
+
+/** Whether there is a `?` among data, which the listing tells from 0. */
+function reserves(body: Body): boolean {
+  const isReserved = (item: DataItem): boolean =>
+    item.kind === "reserved" || (item.kind === "repeat" && item.items.some(isReserved));
+  return body.kind === "data" && body.items.some(isReserved);
 }
 
 function isConstantItem(item: DataItem): boolean {

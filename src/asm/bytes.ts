@@ -1,7 +1,21 @@
+/** What some bytes are, for a listing. */
+export interface Mark {
+  /** An address, a distance to one in another section, or reserved space. */
+  readonly kind: "address" | "distance" | "space";
+  /** Where the bytes begin. */
+  readonly at: number;
+  /** How many they are. */
+  readonly size: number;
+  /** An address as it is before its section is placed. */
+  readonly value: bigint;
+}
+
 /** Bytes that grow at the end; numbers go in little-endian. */
 export class Bytes {
   /** How many there are. */
   length = 0;
+  /** What they are, in their order; kept only if somebody asks for it. */
+  marks: Mark[] | undefined;
   #buffer: Uint8Array<ArrayBuffer>;
 
   constructor(capacity = 256) {

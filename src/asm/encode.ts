@@ -682,6 +682,10 @@ function emit(
   }
   if (address && address.displacementSize > 0) {
     if (address.isRelative) relativeAt = out.length;
+    else if (out.marks) {
+      const { value } = operands.find((operand) => operand.kind === MEMORY)!;
+      markAddress(value, out, address.displacementSize);
+    }
     out.number(address.displacement, address.displacementSize);
   }
   for (const byte of encoding.suffix) out.byte(byte);
@@ -719,6 +723,12 @@ function emitVex(
   }
 }
 
+/** Marks what is written next if it is relative to a section. */
+export function markAddress({ terms, number }: Value, out: Bytes, size: number): void {
+  if (!out.marks || !terms.some(({ of }) => !("class" in of))) return;
+  out.marks.push({ kind: "address", at: out.length, size, value: number });
+}
+
 interface Immediates {
   readonly place: Place;
   readonly out: Bytes;
@@ -737,8 +747,12 @@ function emitImmediates(
     if (role === "immediate") {
       const size = immediates[next++]!;
       const value = finalValue(operand.value, place, operand);
+      markAddress(operand.value, out, size);
       out.number(value, size);
-      if (operand.kind === FAR) out.number(finalValue(operand.segmentValue, place, operand), 2);
+      if (operand.kind === FAR) {
+        markAddress(operand.segmentValue, out, 2);
+        out.number(finalValue(operand.segmentValue, place, operand), 2);
+      }
     } else if (role === "target") {
       const size = immediates[next++]!;
       const at = out.length;
@@ -765,6 +779,7 @@ function patchRelative(value: Value, { at, size, start, place, out, span }: Patc
     const from = place.section ? place.addressOf(place.section) : 0;
     const to = finalValue(value, place, span ?? { start: 0, end: 0 });
     distance = Number(BigInt.asIntN(64, to - BigInt(from + end)));
+    out.marks?.push({ kind: "distance", at, size, value: value.number });
   }
   if (size === 1 && (distance < -128 || distance > 127)) {
     throw new AssemblyError(

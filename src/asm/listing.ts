@@ -1,57 +1,137 @@
-import type { Assembly, ListingRow } from "./assembler.ts";
+import type { AssemblyWarning } from "./assembler.ts";
+import type { Bytes } from "./bytes.ts";
 
-/** How many hexadecimal digits fit on a line of a listing. */
+/** What a listing shows in one piece, such as a byte or an address in brackets. */
+export interface Piece {
+  /** Where it is in its section. */
+  readonly offset: number;
+  /** What is shown. */
+  readonly text: string;
+}
+
+/** A line of a listing. */
+export interface ListedLine {
+  /** The file it was written in. */
+  readonly file: string;
+  /** Its line there, from 1. */
+  readonly line: number;
+  /** Its text as written. */
+  readonly source: string;
+  /** How many macro expansions and includes deep it came from. */
+  readonly depth: number;
+  /** What was made of it. */
+  readonly pieces: readonly Piece[];
+}
+
+/** How many characters of bytes fit on a line of a listing. */
 const width = 18;
 
-/** The column in which the source begins, or `<1>` for what a macro made. */
-const sourceColumn = 40;
-
 /**
- * A listing as NASM prints it (`nasm -l`): line number, offset in the binary, bytes, source. Unlike
- * NASM's it shows addresses as they will be, so nothing stands in brackets, and it counts offsets
- * through the sections.
+ * A listing as NASM prints it (`nasm -l`): line number, offset in the section, bytes, source; what
+ * is warned of stands below. An address is in brackets, as it is before its section is placed, a
+ * distance to another section's address in parentheses, and `??` is space that is reserved.
  *
  * @param assembly What was assembled.
  * @returns The lines, each ending in a newline.
  */
-export function formatListing({ bytes, listing }: Pick<Assembly, "bytes" | "listing">): string {
-  return listing.map((row) => formatRow(row, bytes)).join("");
+export function formatListing(
+  { listed, warnings }: {
+    readonly listed: readonly ListedLine[];
+    readonly warnings: readonly AssemblyWarning[];
+  },
+): string {
+  const messages = Map.groupBy(warnings, placeOf);
+  return listed.map((line, i) => {
+    const said = messages.get(placeOf(line)) ?? [];
+    messages.delete(placeOf(line));
+    const number = String(line.line).padStart(6);
+    return formatLine(number, line, listed[i + 1]?.depth ?? 0) +
+      said.map(({ message }) =>
+        `${number}          ${"*".repeat(width)}       warning: ${message}\n`
+      ).join("");
+  }).join("");
 }
 
-function formatRow(row: ListingRow, bytes: Uint8Array): string {
-  const number = String(row.line).padStart(6);
-  const nesting = row.depth > 0 ? `<${row.depth}> ` : "";
-  const fields = row.length === 0 ? [""] : split(digits(row, bytes));
-  const lines = fields.map((field, i) => {
-    const offset = row.offset + i * width / 2;
-    const left = field === "" ? number : `${number} ${toHex(offset)} ${field}`;
-    if (i > 0 && row.depth === 0) return left;
-    return left.padEnd(sourceColumn - nesting.length) + nesting + (i === 0 ? row.source : "");
-  });
-  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+function placeOf({ file, line }: { file: string; line: number }): string {
+  return `${line} ${file}`;
 }
 
-/** A row's bytes: question marks for reserved space, and what `times` repeats only once. */
-function digits({ offset, length, times, isReserved }: ListingRow, bytes: Uint8Array): string {
-  const count = length / times;
-  const isRepeated = times > 1 && Number.isInteger(count) && count > 0;
-  const shown = isRepeated ? count : length;
-  const text = isReserved
-    ? `<res ${shown.toString(16).toUpperCase()}h>`
-    : bytes.subarray(offset, offset + shown).toHex().toUpperCase();
-  return isRepeated ? `${text}<rep ${times.toString(16).toUpperCase()}h>` : text;
+/** `following` is the depth of the next line, by which NASM sets the last field of this one. */
+function formatLine(
+  number: string,
+  { pieces, depth, source }: ListedLine,
+  following: number,
+): string {
+  const fields = split(pieces);
+  return fields.map((field, i) => {
+    const left = field
+      ? `${toHex(field.offset >>> 0).padStart(8, "0")} ${field.text.padEnd(width + 1)}`
+      : " ".repeat(width + 10);
+    const level = i < fields.length - 1 ? depth : following;
+    const nesting = depth > 0 ? `${level < 10 ? " " : ""}<${depth}>` : i === 0 ? "    " : "";
+    return `${number} ${left}${nesting}${i === 0 ? ` ${source}` : ""}\n`;
+  }).join("");
 }
 
-/** Splits long bytes into fields; each but the last ends in a hyphen. */
-function split(text: string): string[] {
-  const fields: string[] = [];
-  for (let at = 0; at < text.length; at += width) {
-    const field = text.slice(at, at + width);
-    fields.push(at + width < text.length ? `${field}-` : field);
+/** Joins pieces to fields of a line's width; each but the last ends in a hyphen. */
+function split(pieces: readonly Piece[]): (Piece | undefined)[] {
+  const fields: (Piece | undefined)[] = [];
+  let field: Piece | undefined;
+  for (const piece of pieces) {
+    if (field && field.text.length + piece.text.length > width) {
+      fields.push({ ...field, text: `${field.text}-` });
+      field = undefined;
+    }
+    field = field ? { ...field, text: field.text + piece.text } : piece;
   }
+  fields.push(field);
   return fields;
 }
 
-function toHex(offset: number): string {
-  return offset.toString(16).toUpperCase().padStart(8, "0");
+function toHex(number: number): string {
+  return number.toString(16).toUpperCase();
+}
+
+/** `<res 20h>`, `<bin 20h>` or `<rep 20h>`. */
+export function countPiece(kind: "res" | "bin" | "rep", count: number, offset: number): Piece {
+  return { offset, text: `<${kind} ${toHex(count)}h>` };
+}
+
+/** What is shown for reserved space: a question mark a digit as long as that is short. */
+export function reservedPieces(count: number, offset: number): Piece[] {
+  if (count > 8) return [countPiece("res", count, offset)];
+  return Array.from({ length: count }, (_, i) => ({ offset: offset + i, text: "??" }));
+}
+
+/** What is shown for bytes with their marks; the first one is at `offset` in its section. */
+export function bytePieces(out: Bytes, offset: number): Piece[] {
+  const bytes = out.view();
+  const hex = (at: number, end: number) => bytes.subarray(at, end).toHex().toUpperCase();
+  const pieces: Piece[] = [];
+  let reserved = 0;
+  for (let at = 0, next = 0; at <= bytes.length;) {
+    const mark = out.marks?.[next]?.at === at ? out.marks[next++] : undefined;
+    if (mark?.kind === "space") {
+      reserved += mark.size;
+      at += mark.size;
+      continue;
+    }
+    pieces.push(...reservedPieces(reserved, offset + at - reserved));
+    reserved = 0;
+    if (at === bytes.length) break;
+    const size = mark?.size ?? 1;
+    const text = mark?.kind === "address"
+      ? `[${littleEndian(mark.value, size)}]`
+      : mark
+      ? `(${littleEndian(mark.value, size)})`
+      : hex(at, at + 1);
+    pieces.push({ offset: offset + at, text });
+    at += size;
+  }
+  return pieces;
+}
+
+function littleEndian(value: bigint, size: number): string {
+  const digits = BigInt.asUintN(8 * size, value).toString(16).padStart(2 * size, "0");
+  return Uint8Array.fromHex(digits).reverse().toHex().toUpperCase();
 }

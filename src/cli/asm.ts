@@ -1,5 +1,4 @@
-import { formatListing } from "../asm/listing.ts";
-import { assemble, type Assembly, type Bits } from "../asm/mod.ts";
+import { assemble, type Assembly, type Bits, formatListing } from "../asm/mod.ts";
 import { readFile, readInput } from "../guest/read_file.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";

@@ -9,6 +9,8 @@ export interface Line {
   readonly line: number;
   /** Its tokens, once they were needed. */
   tokens?: Token[];
+  /** What the listing shows where it is expanded, once that was needed. */
+  listed?: string;
 }
 
 /** Where in a list of tokens a parameter begins; where it ends depends on the macro. */

@@ -262,16 +262,20 @@ export class Preprocessor implements Host {
     const isSkipped = this.isSkipping;
     this.#row = undefined;
     const { text } = line;
+    // Within macros and repetitions NASM shows what its tokens are, without comments.
+    const shown = frame.kind === "file" || !frame.isListed
+      ? text
+      : line.listed ??= detokenize(line.tokens ??= tokenize(text));
     if (!line.tokens && !text.includes("%") && !text.startsWith("#")) {
       if (!this.defining && !isSkipped && !this.#mayCall(text)) {
-        this.#push(text, frame.isListed ? text : undefined);
+        this.#push(text, frame.isListed ? shown : undefined);
         return;
       }
-      if (frame.isListed) this.#push("", text);
+      if (frame.isListed) this.#push("", shown);
       if (this.defining) this.defining.body.push(line);
       if (this.defining || isSkipped) return;
     } else if (frame.isListed) {
-      this.#row = this.#push("", text);
+      this.#row = this.#push("", shown);
     }
     let tokens = line.tokens ??= tokenize(text);
     if (!this.defining && !isSkipped) tokens = this.substitute(tokens);
@@ -422,8 +426,9 @@ export class Preprocessor implements Host {
         : { what: `macro ${macro.name}`, file, line, outer: outer.origin },
     });
     if (label.length > 0 && !macro.takesLabel) {
-      const text = this.#textOf(label);
-      this.#push(text.trimEnd().endsWith(":") ? text : text + ":", isListed ? text : undefined);
+      const written = this.#textOf(label);
+      const text = written.trimEnd().endsWith(":") ? written : `${written}:`;
+      this.#push(text, isListed ? text : undefined);
     }
     return true;
   }
