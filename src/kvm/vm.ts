@@ -114,7 +114,7 @@ export class GuestMemory implements Disposable {
     if (this.#log === undefined) this.setDirtyLog(true);
     // What was written before is the affair of the others.
     else this.#collect();
-    const watch = new WriteWatch(this.#log!.bits.length, {
+    const watch = new WriteWatch(this.size / PAGE_SIZE, {
       collect: () => this.#collect(),
       closed: (watch) => this.#watches.delete(watch),
     });
@@ -126,7 +126,9 @@ export class GuestMemory implements Disposable {
   #collect(): Uint32Array<ArrayBuffer> {
     const { bits, argument } = this.#log ?? dirtyLog(this.slot, this.size);
     this.#vm.ioctl(ioctls.KVM_GET_DIRTY_LOG, argument, `read the dirty log of slot ${this.slot}`);
-    for (const watch of this.#watches) watch.addPages(bits);
+    for (let i = 0; i < bits.length; i++) {
+      if (bits[i] !== 0) { for (const watch of this.#watches) watch.addPages(i, bits[i]!); }
+    }
     return bits;
   }
 

@@ -9,32 +9,31 @@ export class WriteWatch implements Disposable {
   readonly #collect: () => void;
   readonly #closed: (watch: WriteWatch) => void;
   /** What was written since the last call of {@linkcode WriteWatch.take}, a bit a page. */
-  #written: Uint32Array<ArrayBuffer>;
-  /** What that call gave. */
-  #taken: Uint32Array<ArrayBuffer>;
+  readonly #written: Uint32Array<ArrayBuffer>;
+  /** The elements that are not 0: their number follows what was written, not the size of the slot. */
+  readonly #elements: number[] = [];
 
   /** Made by {@linkcode GuestMemory.watchWrites}. */
   constructor(
-    words: number,
+    pages: number,
     options: { collect: () => void; closed: (watch: WriteWatch) => void },
   ) {
-    this.#written = new Uint32Array(words);
-    this.#taken = new Uint32Array(words);
+    this.#written = new Uint32Array(Math.ceil(pages / 32));
     this.#collect = options.collect;
     this.#closed = options.closed;
   }
 
-  /** Adds pages, a bit each. */
-  addPages(pages: Uint32Array<ArrayBuffer>): void {
-    const written = this.#written;
-    for (let i = 0; i < written.length; i++) written[i]! |= pages[i]!;
+  /** Adds the pages `32 * element` and on, whose `bits` are set. */
+  addPages(element: number, bits: number): void {
+    if (this.#written[element] === 0) this.#elements.push(element);
+    this.#written[element]! |= bits;
   }
 
   /** Adds the pages that `length` bytes at `offset` touch. */
   addBytes(offset: number, length: number): void {
     const last = Math.floor((offset + length - 1) / PAGE_SIZE);
     for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) {
-      this.#written[page >>> 5]! |= 1 << (page & 31);
+      this.addPages(page >>> 5, 1 << (page & 31));
     }
   }
 
@@ -42,20 +41,24 @@ export class WriteWatch implements Disposable {
    * The pages that were written since the last call, or since the watch began; with some KVMs those
    * too that the guest has read for the first time.
    *
-   * @returns A bit a page of 4096 bytes, the lowest address in bit 0 of the first element; valid until
-   * the next call.
+   * @returns Their numbers, ascending: page n begins at n × 4096.
    * @throws {TypeError} When the slot has been removed.
    */
-  take(): Uint32Array<ArrayBuffer> {
+  take(): number[] {
     this.#collect();
-    [this.#written, this.#taken] = [this.#taken, this.#written];
-    this.#written.fill(0);
-    return this.#taken;
+    const pages: number[] = [];
+    for (const element of this.#elements.sort((a, b) => a - b)) {
+      const bits = this.#written[element]!;
+      for (let bit = 0; bit < 32; bit++) if ((bits >>> bit) & 1) pages.push(32 * element + bit);
+    }
+    this.forget();
+    return pages;
   }
 
-  /** What the host program noted since the last call of {@linkcode WriteWatch.take} is no change. */
+  /** What was noted since the last call of {@linkcode WriteWatch.take} is no change. */
   forget(): void {
-    this.#written.fill(0);
+    for (const element of this.#elements) this.#written[element] = 0;
+    this.#elements.length = 0;
   }
 
   /** Ends the watch; again, it does nothing. */

@@ -310,12 +310,7 @@ class MemoryWatch {
   /** What changed since the last call. */
   changes(): MemoryChange[] {
     const changes: MemoryChange[] = [];
-    for (const [word, bits] of this.#writes.take().entries()) {
-      if (bits === 0) continue;
-      for (let bit = 0; bit < 32; bit++) {
-        if ((bits >>> bit) & 1) this.#compare(word * 32 + bit, changes);
-      }
-    }
+    for (const page of this.#writes.take()) this.#compare(page, changes);
     return changes;
   }
 

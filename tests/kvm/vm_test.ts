@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { errnos, KvmError } from "../../src/kvm/error.ts";
 import { cString, libc } from "../../src/kvm/libc.ts";
-import { Kvm, PAGE_SIZE, type Vcpu, type Vm } from "../../src/kvm/mod.ts";
+import { Kvm, PAGE_SIZE, type Vcpu, type Vm, type WriteWatch } from "../../src/kvm/mod.ts";
 import { RING_LENGTH } from "../../src/kvm/vcpu.ts";
 import { kvmTest } from "../kvm_host.ts";
 import { failing, held } from "./faulty_libc.ts";
@@ -227,15 +227,15 @@ kvmTest("watchWrites() tells everybody who watches of every write since the last
   const { memory, vcpu } = guest;
   using first = memory.watchWrites();
   runToHlt(vcpu);
-  // The page of the code may count as written.
-  const others = ~(1 << (CODE / PAGE_SIZE));
   using second = memory.watchWrites();
   memory.write(0x2fff, Uint8Array.of(1, 2));
-  assertEquals(second.take()[0]! & others, (1 << 2) | (1 << 3));
+  // The page of the code may count as written.
+  const take = (watch: WriteWatch) => watch.take().filter((page) => page !== CODE / PAGE_SIZE);
+  assertEquals(take(second), [2, 3]);
   runToHlt(vcpu);
-  assertEquals(first.take()[0]! & others, (1 << 2) | (1 << 3) | (1 << 5) | (1 << 6));
-  assertEquals(second.take()[0]! & others, 1 << 6);
-  assertEquals(first.take(), Uint32Array.of(0, 0));
+  assertEquals(take(first), [2, 3, 5, 6]);
+  assertEquals(take(second), [6]);
+  assertEquals(take(first), []);
 });
 
 kvmTest("setDirtyLog() does not switch off what is being watched", () => {
