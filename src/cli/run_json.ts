@@ -51,7 +51,8 @@ export function documentOf(program: Program, result: RunResult): Record<string, 
   };
 }
 
-function diagnosisOf(diagnosis: Diagnosis): Record<string, unknown> {
+/** A diagnosis in JSON, as `run` and `trace` have it. */
+export function diagnosisOf(diagnosis: Diagnosis): Record<string, unknown> {
   const { what, place, code, registersLost, stack, walks, causes } = diagnosis;
   return {
     what,

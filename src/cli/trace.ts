@@ -1,12 +1,25 @@
 import { parseSum } from "../guest/expectation.ts";
 import { type Program, quote } from "../guest/mod.ts";
 import { Scanner } from "../guest/scanner.ts";
-import { Machine, type Stop, trace as traceMachine, type TraceStep } from "../machine/mod.ts";
+import { describeExit } from "../machine/describe_exit.ts";
+import {
+  describePlace,
+  diagnose,
+  type Diagnosis,
+  Machine,
+  type Stop,
+  type Support,
+  trace as traceMachine,
+  type TraceStep,
+  View,
+} from "../machine/mod.ts";
+import { supports } from "../machine/prove.ts";
 import { type Disassembler, loadDisassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
 import { lists, readProgram, values } from "./guest_options.ts";
+import { diagnosisOf } from "./run_json.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
 /** `trace`: shows what each instruction of a guest did. */
@@ -24,8 +37,10 @@ Options, besides those of run (main.ts run --help):
   --steps N       end after N lines
   --no-memory     do not look for changed memory
   --json          a JSON object a line: step, address, cs, ip, bytes, text, file and line where
-                  there is a source, registers, memory, unseen; the last one: stop, steps, output,
-                  and neverReached, the address of --from, if the guest never came there
+                  there is a source, registers, memory, unanswered (with --io log), unseen; the last
+                  one: stop, steps, output; neverReached, the address of --from, if the guest never
+                  came there; diagnosis, as of run, if it did not end by itself; reason, if this
+                  host cannot run it
   --help          this
 
 Hosts differ in stepping. A repeated string instruction is one line on each. Where a host runs
@@ -65,7 +80,11 @@ async function run(
 ): Promise<number> {
   const { printer, range, memory } = options;
   const output: number[] = [];
-  using machine = Machine.for(program, { output: (bytes) => output.push(...bytes) });
+  let unanswered: string[] = [];
+  using machine = Machine.for(program, {
+    output: (bytes) => output.push(...bytes),
+    log: (exit) => unanswered.push(describeExit(exit)),
+  });
   const controller = new AbortController();
   const onInterrupt = () => controller.abort();
   Deno.addSignalListener("SIGINT", onInterrupt);
@@ -73,9 +92,11 @@ async function run(
   let count = 0;
   let isOver = false;
   const onStep = (step: TraceStep): boolean => {
+    const accesses = unanswered;
+    unanswered = [];
     hasBegun ||= step.address === range.from;
     if (!hasBegun) return false;
-    const isPageFull = printer.step(++count, step);
+    const isPageFull = printer.step(step, { number: ++count, unanswered: accesses });
     isOver = count >= range.steps || step.address === range.to;
     return isOver || isPageFull;
   };
@@ -90,40 +111,32 @@ async function run(
       });
       const isPaused = stop.reason === "interrupted" && !controller.signal.aborted && !isOver;
       if (isPaused && printer.wantsMore()) continue;
+      const isCut = isOver || isPaused;
       const neverReached = hasBegun ? undefined : range.from;
-      printer.end({
-        stop,
-        count,
-        output: Uint8Array.from(output),
-        isOver: isOver || isPaused,
-        neverReached,
-      });
-      if (isOver || isPaused) return exitCode.proved;
-      const code = await codeOf(stop, program);
-      return code === exitCode.proved && neverReached !== undefined ? exitCode.failed : code;
+      const rest = isCut ? { code: exitCode.proved } : await explain(machine, { program, stop });
+      printer.end({ ...rest, stop, count, output: Uint8Array.from(output), isCut, neverReached });
+      return rest.code === exitCode.proved && neverReached !== undefined
+        ? exitCode.failed
+        : rest.code;
     }
   } finally {
     Deno.removeSignalListener("SIGINT", onInterrupt);
   }
 }
 
-async function codeOf(stop: Stop, program: Program): Promise<number> {
-  switch (stop.reason) {
-    case "hlt":
-    case "status":
-      return exitCode.proved;
-    case "timeout":
-      return exitCode.deadline;
-    case "interrupted":
-      return exitCode.interrupted;
-    default: {
-      const { tryMode } = await import("../machine/mod.ts");
-      const support = tryMode(program.settings.mode);
-      if (support.works) return exitCode.guest;
-      write(`${support.reason}\n`, Deno.stderr);
-      return exitCode.host;
-    }
-  }
+/** What the end of a guest means, and why it came where that is not plain. */
+async function explain(
+  machine: Machine,
+  { program, stop }: { program: Program; stop: Stop },
+): Promise<{ code: number; diagnosis?: Diagnosis; lacks?: string }> {
+  if (stop.reason === "hlt" || stop.reason === "status") return { code: exitCode.proved };
+  const isStopped = stop.reason === "timeout" || stop.reason === "interrupted";
+  const support: Support = isStopped ? { works: true } : supports(machine, program);
+  if (!support.works) return { code: exitCode.host, lacks: support.reason };
+  const diagnosis = await diagnose(new View(machine, program), stop);
+  if (!isStopped) return { code: exitCode.guest, diagnosis };
+  const isTimeout = stop.reason === "timeout";
+  return { code: isTimeout ? exitCode.deadline : exitCode.interrupted, diagnosis };
 }
 
 function addressOf(program: Program, option: string, text?: string): number | undefined {
@@ -231,14 +244,18 @@ interface End {
   count: number;
   output: Uint8Array;
   /** The trace was ended, not the guest. */
-  isOver: boolean;
+  isCut: boolean;
   /** Where it was to begin, if the guest never came there. */
   neverReached: number | undefined;
+  /** Why the guest did not end by itself. */
+  diagnosis?: Diagnosis;
+  /** What this host lacks to run it. */
+  lacks?: string;
 }
 
 interface Printer {
   /** Prints a step; true when the reader needs a pause. */
-  step(number: number, step: TraceStep): boolean;
+  step(step: TraceStep, more: { number: number; unanswered: readonly string[] }): boolean;
   /** Waits for the reader; false when he has seen enough. */
   wantsMore(): boolean;
   end(end: End): void;
@@ -259,7 +276,7 @@ class TextPrinter implements Printer {
     this.#describer = describer;
   }
 
-  step(_number: number, step: TraceStep): boolean {
+  step(step: TraceStep, { unanswered }: { unanswered: readonly string[] }): boolean {
     const description = this.#describer.describe(step);
     let line = place(step) + "  " + hexBytes(description.code).padEnd(20) + "  " +
       description.text.padEnd(34);
@@ -272,6 +289,12 @@ class TextPrinter implements Printer {
     }
     const missing = unseen(step, description);
     if (missing !== undefined) line += ` (not seen: ${missing})`;
+    const [access, ...others] = unanswered;
+    if (access !== undefined) {
+      line += ` (nobody answered: ${access}${
+        others.length > 0 ? `, and ${others.length} more` : ""
+      })`;
+    }
     this.#buffer += line.trimEnd() + "\n";
     if (this.#buffer.length >= BUFFER_SIZE) this.#flush();
     return --this.#rowsLeft === 0;
@@ -293,14 +316,23 @@ class TextPrinter implements Printer {
     return key[0] !== CTRL_C && key[0] !== Q;
   }
 
-  end({ stop, count, output, isOver, neverReached }: End): void {
+  end({ stop, count, output, isCut, neverReached, diagnosis, lacks }: End): void {
     this.#flush();
     const lines = neverReached !== undefined
       ? `Nothing was traced: the guest never came to ${hex(neverReached)} (--from)`
       : count === 1
       ? "1 instruction"
       : `${count} instructions`;
-    write(`${lines}; ${isOver ? "the trace ends here" : `ended: ${words(stop)}`}\n`, Deno.stderr);
+    const end = isCut
+      ? "; the trace ends here"
+      : diagnosis !== undefined
+      ? `. ${diagnosis.what}`
+      : `; ${lacks ?? `ended: ${words(stop)}`}`;
+    write(`${lines}${end}\n`, Deno.stderr);
+    if (diagnosis?.place !== undefined) {
+      write(`  Where: ${describePlace(diagnosis.place)}\n`, Deno.stderr);
+    }
+    for (const cause of diagnosis?.causes ?? []) write(`  ${cause}\n`, Deno.stderr);
     if (output.length > 0) write(`output ${quote(output)}\n`, Deno.stderr);
   }
 
@@ -318,7 +350,10 @@ class JsonPrinter implements Printer {
     this.#describer = describer;
   }
 
-  step(number: number, step: TraceStep): boolean {
+  step(
+    step: TraceStep,
+    { number, unanswered }: { number: number; unanswered: readonly string[] },
+  ): boolean {
     const description = this.#describer.describe(step);
     const { text, file, line } = description;
     this.#print({
@@ -336,6 +371,7 @@ class JsonPrinter implements Printer {
         before: hexBytes(before),
         after: hexBytes(after),
       })),
+      ...(unanswered.length > 0 && { unanswered }),
       unseen: unseen(step, description),
     });
     return false;
@@ -345,12 +381,14 @@ class JsonPrinter implements Printer {
     return true;
   }
 
-  end({ stop, count, output, isOver, neverReached }: End): void {
+  end({ stop, count, output, isCut, neverReached, diagnosis, lacks }: End): void {
     this.#print({
-      stop: isOver ? "traced" : words(stop),
+      stop: isCut ? "traced" : words(stop),
       steps: count,
       output: new TextDecoder().decode(output),
       neverReached,
+      ...(diagnosis !== undefined && { diagnosis: diagnosisOf(diagnosis) }),
+      reason: lacks,
     });
     write(this.#buffer);
   }

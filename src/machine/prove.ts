@@ -211,7 +211,7 @@ function isExpected(
 }
 
 /** Whether this host can run the mode that the guest started in, and the one it went to. */
-function supports(machine: Machine, program: Program): Support {
+export function supports(machine: Machine, program: Program): Support {
   const { mode } = program.settings;
   const started = tryMode(mode);
   return started.works && mode !== "paged" && wants32BitPaging(machine)

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { kvmTest, testUnless } from "../kvm_host.ts";
-import { execute, lackOf, runProgram, slow } from "./program.ts";
+import { execute, lackOf, lackOfMode, runProgram, slow } from "./program.ts";
 
 const permissions = ["--allow-ffi", "--allow-read"];
 
@@ -124,8 +124,43 @@ kvmTest("trace refuses wrong words before anything runs", async () => {
 kvmTest("trace of a guest that loops ends in time with exit code 124", async () => {
   const { code, stderr } = await withGuest(["trace", "--timeout", "200ms"], "jmp $\n");
   assertEquals(code, 124);
-  assertStringIncludes(stderr, "ended: timeout");
+  assertStringIncludes(stderr, ". It was still running when its time was up\n  Where: 0x0, ");
 });
+
+kvmTest("trace says what ended a guest that crashed, and where", async () => {
+  const source = "start: mov al, 1\nout 0x64, al\nhlt\n";
+  const { code, stdout, stderr, file } = await withGuest(["trace"], source);
+  assertEquals([code, stdout.trimEnd().split("\n").length], [4, 1]);
+  assertStringIncludes(
+    stderr,
+    "1 instruction. It wrote 0x01 to port 0x64 (1 byte): nobody answers there\n" +
+      `  Where: 0x2 <start+0x2>, ${file}:2: out 0x64, al\n`,
+  );
+  const { stdout: json } = await withGuest(["trace", "--json"], source);
+  const { stop, steps, diagnosis } = JSON.parse(json.trimEnd().split("\n").at(-1)!);
+  assertEquals([stop, steps, diagnosis.place.symbol], ["io", 1, "start+0x2"]);
+}, { lacks: slow });
+
+kvmTest("trace --io log says at which instructions nobody answered", async () => {
+  const source = "mov dx, 0x64\nmov cx, 3\nrep outsb\nin al, dx\nhlt\n";
+  const { code, stdout } = await withGuest(["trace", "--io", "log"], source);
+  assertEquals(code, 0);
+  const notes = stdout.split("\n").flatMap((line) => /\(nobody.*$/.exec(line)?.[0] ?? []);
+  assertEquals(notes, [
+    "(nobody answered: it wrote 0xba to port 0x64 (1 byte), and 2 more)",
+    "(nobody answered: it read port 0x64 (1 byte))",
+  ]);
+});
+
+kvmTest(
+  "trace says of a mode that the host lacks that it cannot be run, and ends with 3",
+  async () => {
+    const { code, stderr } = await withGuest(["trace", "--mode", "paged"], "bits 32\nhlt\n");
+    const lack = lackOfMode("paged");
+    assertEquals(code, lack === undefined ? 0 : 3);
+    assertStringIncludes(stderr, lack === undefined ? "ended: hlt" : `0 instructions; ${lack}\n`);
+  },
+);
 
 Deno.test("disasm shows labels, addresses, bytes and instructions", async () => {
   const { code, stdout } = await withGuest(["disasm"], SOURCE);
