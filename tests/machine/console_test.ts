@@ -1,0 +1,57 @@
+import { assertEquals } from "@std/assert";
+import { SerialPort } from "../../src/machine/mod.ts";
+
+// The 16550's registers, in the words of its data sheet (National Semiconductor PC16550D, table II).
+const [DATA, IER, IIR, FCR, LCR, MCR, LSR, MSR, SCR] = [0, 1, 2, 2, 3, 4, 5, 6, 7];
+
+/** A serial port and what it has sent. */
+function serialPort() {
+  const sent: number[] = [];
+  const port = new SerialPort((bytes) => sent.push(...bytes));
+  return {
+    sent,
+    write: (register: number, ...values: number[]) => port.write(register, Uint8Array.from(values)),
+    read(register: number): number {
+      const data = new Uint8Array(1);
+      port.read(register, data);
+      return data[0]!;
+    },
+  };
+}
+
+Deno.test("SerialPort sends what is written, unless the divisor latch is open", () => {
+  const { sent, read, write } = serialPort();
+  write(DATA, 0x41);
+  write(LCR, 0x83);
+  write(DATA, 0x0c);
+  write(IER, 0x01);
+  assertEquals([read(DATA), read(IER), read(LCR)], [0x0c, 0x01, 0x83]);
+  write(LCR, 0x03);
+  write(DATA, 0x42);
+  assertEquals([sent, read(IER)], [[0x41, 0x42], 0]);
+});
+
+Deno.test("SerialPort is always ready to send, connected, and has no interrupt", () => {
+  const { read } = serialPort();
+  assertEquals([read(LSR), read(MSR), read(IIR), read(DATA)], [0x60, 0xb0, 0x01, 0]);
+});
+
+Deno.test("SerialPort keeps its scratch register, and shows that it has FIFOs once they are on", () => {
+  const { read, write } = serialPort();
+  write(SCR, 0x5a);
+  assertEquals(read(SCR), 0x5a);
+  write(FCR, 0xc7);
+  assertEquals(read(IIR), 0xc1);
+});
+
+Deno.test("SerialPort receives in loopback what it sends, and sends nothing then", () => {
+  const { sent, read, write } = serialPort();
+  write(MCR, 0x1e);
+  write(DATA, 0xae);
+  assertEquals(read(LSR), 0x61);
+  assertEquals(read(DATA), 0xae);
+  assertEquals([read(LSR), read(DATA)], [0x60, 0]);
+  write(MCR, 0x0f);
+  write(DATA, 0x21);
+  assertEquals(sent, [0x21]);
+});
