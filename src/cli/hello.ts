@@ -31,7 +31,8 @@ Usage: deno run --allow-ffi main.ts [hello] [OPTION…]
 
 Options:
   --mode MODE  the CPU mode: real (default), protected, paged, long, or all of them
-  --json       print one JSON document instead; with --mode all, an array
+  --json       print one JSON document instead: mode, outcome, reason (where it was not proved),
+               steps, output, expectations; with --mode all, an array
   --quiet      print the verdict alone
   --help       this
 

@@ -21,7 +21,10 @@ Options:
   --jobs N       how many run at the same time (default: one a CPU)
   --filter TEXT  only those whose path contains TEXT
   --fail-fast    start no other once one has failed
-  --json         print one JSON document instead
+  --json         print one JSON document instead: host, passed, failed, skipped, notRun,
+                 milliseconds, and guests, each with file, outcome (passed, failed, skipped),
+                 milliseconds, reason (where it was skipped), failures (file, line, message,
+                 expected, found), output, log (with io: log) and warnings
   --tap          print TAP version 14 instead
   --junit FILE   write a JUnit XML file too (takes --allow-write)
   --help         this

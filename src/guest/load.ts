@@ -7,7 +7,7 @@ import { fromSource } from "./source.ts";
 /**
  * Loads a guest: NASM source, an ELF executable or a flat binary. Which of them it is, is found from
  * its bytes; the name decides only where they could be both: text of one line is a flat binary if it
- * is called so (`.bin`, `.img`).
+ * is called so (`.bin`, `.img`), and text that is not UTF-8 a source (`.asm`, `.s`, `.nasm`).
  *
  * A source is assembled, and its origin and directives say where it goes. An ELF file says so itself;
  * it starts in protected or long mode, as its class says, with RAM that holds its segments. A flat
@@ -21,16 +21,24 @@ export function loadGuest(bytes: Uint8Array, options: LoadOptions): Program {
   if (isElf(bytes)) return fromElf(bytes, options);
   const source = asText(bytes);
   const isNamedFlat = /\.(bin|img)$/i.test(options.name) && !source?.includes("\n");
-  return source === undefined || isNamedFlat
-    ? fromFlat(bytes, options)
-    : fromSource(source, options);
+  if (source !== undefined && !isNamedFlat) return fromSource(source, options);
+  const isNamedSource = /\.(asm|s|nasm)$/i.test(options.name);
+  const latin1 = isNamedSource ? asText(bytes, "latin1") : undefined;
+  return latin1 === undefined ? fromFlat(bytes, options) : fromLatin1(latin1, options);
 }
 
-/** The bytes as text; nothing where they can be none. Text in another encoding than UTF-8 has no
- * control characters either, and only its comments and strings are affected. */
-function asText(bytes: Uint8Array): string | undefined {
+function fromLatin1(source: string, options: LoadOptions): Program {
+  const program = fromSource(source, options);
+  const warning =
+    `${options.name}: It is not UTF-8 and is read as Latin-1: what is not ASCII in its ` +
+    "strings becomes UTF-8";
+  return { ...program, warnings: [...program.warnings, warning] };
+}
+
+/** The bytes as text; nothing where they can be none. */
+function asText(bytes: Uint8Array, encoding = "utf-8"): string | undefined {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
     // deno-lint-ignore no-control-regex
     return /[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]/.test(text) ? undefined : text;
   } catch {

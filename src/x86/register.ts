@@ -1,4 +1,5 @@
-import type { Regs, Segment, Sregs } from "../kvm/mod.ts";
+import type { Regs, Sregs } from "../kvm/mod.ts";
+import { CR0 } from "./control.ts";
 
 /** The registers that a name can mean. */
 export interface RegisterFile {
@@ -17,8 +18,8 @@ export interface Register {
   /** Its value. */
   read(file: RegisterFile): bigint;
   /**
-   * Changes it: a part of a register leaves the rest as it is, and a segment register gets the base
-   * that real mode gives it, selector × 16.
+   * Changes it: a part of a register leaves the rest as it is. In real mode a segment register also
+   * gets the base that belongs to it, selector × 16; elsewhere it keeps its descriptor.
    */
   write(file: RegisterFile, value: bigint): void;
 }
@@ -118,9 +119,9 @@ function system(name: string): Register | undefined {
       bits: 16,
       read: ({ sregs }) => BigInt(sregs[segment].selector),
       write({ sregs }, value) {
-        const selector = Number(value);
-        const changed: Segment = { ...sregs[segment], selector, base: value * 16n };
-        sregs[segment] = changed;
+        const isReal = (sregs.cr0 & CR0.PE) === 0n;
+        const base = isReal ? value * 16n : sregs[segment].base;
+        sregs[segment] = { ...sregs[segment], selector: Number(value), base };
       },
     };
   }

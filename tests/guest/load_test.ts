@@ -27,10 +27,19 @@ Deno.test("loadGuest() finds what a file is from its content, whatever it is cal
     // Text in one line can be machine code: here the name decides.
     ["hlt", "guest.asm", "source"],
     ["hlt", "guest.img", "flat"],
+    // So it does for text in another encoding than UTF-8: "; é".
+    [[0x3b, 0xe9, 0x0a], "guest.asm", "source"],
+    [[0x3b, 0xe9, 0x0a], "guest", "flat"],
   ];
   for (const [content, name, format] of cases) {
     assertEquals(load(content, name).format, format, `${JSON.stringify(content)} in ${name}`);
   }
+});
+
+Deno.test("loadGuest() warns of a source that is not UTF-8", () => {
+  assertEquals(load([0x3b, 0xe9, 0x0a], "guest.asm").warnings, [
+    "guest.asm: It is not UTF-8 and is read as Latin-1: what is not ASCII in its strings becomes UTF-8",
+  ]);
 });
 
 Deno.test("loadGuest() refuses an empty file", () => {

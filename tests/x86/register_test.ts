@@ -123,6 +123,12 @@ Deno.test("findRegister() reads segment registers, and writes them as real mode 
   }
 });
 
+Deno.test("findRegister() leaves a segment its descriptor where CR0.PE is set", () => {
+  const changed = file(ONES);
+  findRegister("ds")!.write(changed, 0x20n);
+  assertEquals(changed.sregs.ds, { ...file(ONES).sregs.ds, selector: 0x20 });
+});
+
 Deno.test("findRegister() reads and writes control registers", () => {
   for (const key of controlKeys) {
     const changed = file(VALUE);
