@@ -115,13 +115,15 @@ export class SerialPort implements Device {
     else if (register < this.#registers.length) this.#registers.set(data, register);
   }
 
-  /** Notes what was written to the registers. */
+  /** Notes the registers, and what is to be received. */
   save(): () => void {
     const registers = this.#registers.slice();
     const divisor = this.#divisor.slice();
+    const received = this.#received;
     return () => {
       this.#registers.set(registers);
       this.#divisor.set(divisor);
+      this.#received = received;
     };
   }
 }

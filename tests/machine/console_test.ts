@@ -10,6 +10,7 @@ function serialPort() {
   const port = new SerialPort((bytes) => sent.push(...bytes));
   return {
     sent,
+    save: () => port.save(),
     write: (register: number, ...values: number[]) => port.write(register, Uint8Array.from(values)),
     read(register: number): number {
       const data = new Uint8Array(1);
@@ -54,4 +55,23 @@ Deno.test("SerialPort receives in loopback what it sends, and sends nothing then
   write(MCR, 0x0f);
   write(DATA, 0x21);
   assertEquals(sent, [0x21]);
+});
+
+Deno.test("SerialPort.save() gives all its state back, as often as one likes", () => {
+  const { read, save, write } = serialPort();
+  write(LCR, 0x80);
+  write(DATA, 0x0c);
+  write(LCR, 0);
+  write(MCR, 0x10);
+  write(DATA, 0xae);
+  const restore = save();
+  for (let i = 0; i < 2; i++) {
+    write(SCR, 1);
+    assertEquals([read(DATA), read(LSR)], [0xae, 0x60]);
+    write(LCR, 0x80);
+    assertEquals(read(DATA), 0x0c);
+    write(DATA, 0xff);
+    restore();
+    assertEquals([read(SCR), read(LSR), read(LCR)], [0, 0x61, 0]);
+  }
 });
