@@ -318,8 +318,29 @@ function waitingCauses({ view }: State): string[] {
 
 /** Zeros are instructions too: 00 00 is ADD [EAX], AL. */
 function runawayCauses({ view }: State): string[] {
-  const bytes = view.read(view.toLinear(view.rip), 16);
-  return bytes.length > 0 && bytes.every((byte) => byte === 0)
-    ? ["It runs through memory that holds zeros: it has left its code, perhaps past a missing HLT"]
-    : [];
+  if (!isZero(view.read(view.toLinear(view.rip), 16))) return [];
+  return [
+    "It runs through memory that holds zeros: it has left its code, perhaps past a missing HLT",
+    ...(callsBios(view)
+      ? ["It has an INT for the BIOS, which is not there: its vector is zero"]
+      : []),
+  ];
+}
+
+/** Whether a guest in real mode calls the BIOS: INT 0x10 (screen) to 0x1a (clock) without a vector. */
+function callsBios(view: View): boolean {
+  const { program, registers: { sregs: { cr0, idt } } } = view;
+  if ((cr0 & CR0.PE) !== 0n) return false;
+  const [INT, FIRST, LAST] = [0xcd, 0x10, 0x1a];
+  return program.segments.some(({ bytes }) =>
+    bytes.some((opcode, at) => {
+      const vector = bytes[at + 1] ?? 0;
+      return opcode === INT && FIRST <= vector && vector <= LAST &&
+        isZero(view.read(idt.base + BigInt(vector * 4), 4));
+    })
+  );
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.every((byte) => byte === 0);
 }

@@ -147,4 +147,11 @@ kvmTest("diagnose() tells a guest that has run past its end", async () => {
   // In real mode it comes round to its beginning, again and again.
   const { causes } = await explain(source("xor ax, ax"), 100);
   assertStringIncludes(causes[0]!, "It runs through memory that holds zeros");
+  assertEquals(causes.length, 1);
+});
+
+kvmTest("diagnose() says that there is no BIOS to a guest that calls it", async () => {
+  const lines = [";! stack: 0xfffe", "org 0x7c00", "int 0x10", "hlt"];
+  const { causes } = await explain(source(...lines), 100);
+  assertEquals(causes[1], "It has an INT for the BIOS, which is not there: its vector is zero");
 });
