@@ -1,4 +1,5 @@
 import { Bytes } from "./bytes.ts";
+import { anyCpu, changeCpu, type Cpu, level32, level64 } from "./cpu.ts";
 import { encode, finalValue, markAddress, type Place } from "./encode.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import {
@@ -119,6 +120,8 @@ interface Mode {
   readonly isBound: boolean;
   /** How floating-point constants are rounded: `float`. */
   readonly floatMode: FloatMode;
+  /** What `cpu` allows. */
+  readonly cpu: Cpu;
 }
 
 /** A statement with all that was in force where it stands. */
@@ -199,6 +202,7 @@ export class Assembler {
     offset: 0,
     isRelative: false,
     isBound: false,
+    cpu: anyCpu,
     addressOf: (base: Base) =>
       this.#pass === "last" ? (base as Section | Section["loaded"]).address : 0,
     warn: (message: string, span: Span) => {
@@ -213,7 +217,8 @@ export class Assembler {
   constructor(options: AssembleOptions, floatMode: FloatMode = defaultFloatMode) {
     this.#options = options;
     this.#firstFloatMode = floatMode;
-    this.#mode = { bits: options.bits ?? 16, isRelative: false, isBound: false, floatMode };
+    const { bits: first = 16 } = options;
+    this.#mode = { bits: first, isRelative: false, isBound: false, floatMode, cpu: anyCpu };
     this.#origin = options.origin;
     const bits = () => this.#mode.bits;
     this.#parser = new Parser({
@@ -510,6 +515,10 @@ export class Assembler {
     if (bits !== 16 && bits !== 32 && bits !== 64) {
       throw new AssemblyError(`There are 16, 32 and 64 bits, not ${text}`, { line, span });
     }
+    const { cpu } = this.#mode;
+    if (cpu.level < (bits === 64 ? level64 : bits === 32 ? level32 : 0)) {
+      throw new AssemblyError(`CPU ${cpu.name} has no ${bits}-bit mode`, { line, span });
+    }
     this.#mode = { ...this.#mode, bits };
   }
 
@@ -633,13 +642,10 @@ export class Assembler {
     else section.align = section.lastAlign = larger;
   }
 
-  /** `cpu` is accepted but restricts nothing: the table does not say which CPU brought what. */
   #setCpu(text: string, line: SourceLine, span: Span): void {
-    for (const name of text.toLowerCase().split(/[ ,]+/)) {
-      if (name !== "" && !cpus.has(name)) {
-        throw new AssemblyError(`Unknown CPU "${name}"`, { line, span });
-      }
-    }
+    const cpu = changeCpu(this.#mode.cpu, text);
+    if (!cpu) throw new AssemblyError(`Unknown CPU "${text}"`, { line, span });
+    this.#mode = { ...this.#mode, cpu };
   }
 
   /** `global a, b` and the like; in brackets there is one name only. */
@@ -1022,6 +1028,7 @@ export class Assembler {
     place.offset = section.offset;
     place.isRelative = item.mode.isRelative;
     place.isBound = item.mode.isBound;
+    place.cpu = item.mode.cpu;
     return place;
   }
 
@@ -1214,13 +1221,6 @@ export class Assembler {
     return listing;
   }
 }
-
-/** What `cpu` takes (NASM manual §7.11). */
-const cpus = new Set(
-  ("8086 186 80186 i186 286 80286 i286 386 80386 i386 486 80486 i486 586 pentium p5 i586 686 p6 ppro " +
-    "pentiumpro i686 p2 p3 katmai p4 willamette prescott x64 x86-64 ia64 ia-64 itanium itanic merced " +
-    "any all default latevex evex vex").split(" "),
-);
 
 /** How an attribute is set, and how it fails. */
 interface AttributeKind {

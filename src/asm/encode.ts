@@ -1,4 +1,5 @@
 import type { Bytes } from "./bytes.ts";
+import { anyCpu, type Cpu, level64, levelOf } from "./cpu.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import type { Base, Value } from "./expression.ts";
 import {
@@ -32,6 +33,8 @@ export interface Place {
   readonly isRelative: boolean;
   /** Whether `default bnd` is in force. */
   readonly isBound: boolean;
+  /** What `cpu` allows. */
+  readonly cpu: Cpu;
   /** The address of a section; 0 as long as addresses are not settled. */
   addressOf(base: Base): number;
   /** Told of what is doubtful but not wrong. */
@@ -51,6 +54,9 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): bool
   if (hasOther(instruction.prefixes)) instruction = resolvePrefixes(instruction, place.bits);
   const { operands, mnemonic, prefixes } = instruction;
   if (mnemonic === "") {
+    if (prefixes.isBound || prefixes.isUnbound) {
+      throw new AssemblyError("There is no branch behind this prefix", { line: place.line });
+    }
     emitPrefixes(instruction, { place, out, repeat: prefixes.repeat });
     return false;
   }
@@ -92,10 +98,15 @@ function findRow(instruction: Instruction, place: Place): Row {
   // Sizes that would make an unsized memory operand fit, for NASM's guess where only one does.
   let missing = 0;
   let guess: Row | undefined;
+  let isTooNew = false;
   for (const row of rows) {
     const fit = matches(row, instruction, place);
-    if (fit === "yes") return row;
     if (fit === "no") continue;
+    if (fit === "yes") {
+      if (place.cpu === anyCpu || isKnownTo(place.cpu, row, instruction, place.bits)) return row;
+      isTooNew = true;
+      continue;
+    }
     hasMissing = true;
     const size = row.operands.find((pattern) => (pattern.kinds & MEMORY) !== 0)!.size;
     if (missing === 0) {
@@ -103,11 +114,15 @@ function findRow(instruction: Instruction, place: Place): Row {
       guess = row.commonSize === 0 ? row : undefined;
     } else if (missing !== size) guess = undefined;
   }
-  if (guess && isOnlySize(missing, instruction, kinds, place)) return guess;
+  if (guess && isOnlySize(missing, instruction, kinds, place)) {
+    if (isKnownTo(place.cpu, guess, instruction, place.bits)) return guess;
+    isTooNew = true;
+  }
   const span = operands.length > 0
     ? { start: operands[0]!.start, end: operands.at(-1)!.end }
     : undefined;
   const fail = (reason: string) => new AssemblyError(reason, { line: place.line, span });
+  if (isTooNew) throw fail(`CPU ${place.cpu.name} has no such ${mnemonic}`);
   if (hasMissing) {
     throw fail("The operation size is not specified: write byte, word, dword or qword");
   }
@@ -119,6 +134,12 @@ function findRow(instruction: Instruction, place: Place): Row {
     );
   }
   throw fail(`There is no ${mnemonic} with ${operands.length === 0 ? "no" : "these"} operands`);
+}
+
+/** Whether the CPU that the source is for has an instruction. */
+function isKnownTo(cpu: Cpu, row: Row, { mnemonic, operands }: Instruction, bits: Bits): boolean {
+  return (cpu.hasVex || !encodingOf(row).vex) &&
+    levelOf(row, mnemonic, { operands, bits }) <= cpu.level;
 }
 
 /** Whether no row of another mode would take the operands with another size: that is no guess. */
@@ -273,6 +294,7 @@ function takesTarget(
   place: Place,
 ): boolean {
   const { distance, size, value } = operand;
+  if (pattern.limit === "bare" && (distance !== undefined || size !== 0)) return false;
   if (distance === "far" || (pattern.isUnsized && size !== 0 && distance !== "near")) return false;
   if (pattern.size !== 8) return distance !== "short" && pattern.size === (size || place.bits);
   if (!row.isOptional) return distance === undefined;
@@ -577,16 +599,18 @@ function emitPrefixes(
     throw new AssemblyError("There is no 64-bit operand size in this mode", { line: place.line });
   }
   if ((operandSize === 16 && bits !== 16) || (operandSize === 32 && bits === 16)) out.byte(0x66);
-  const size = addressSize || encoding?.addressSize || prefixes.addressSize;
-  if (size !== 0 && size !== bits) {
-    if (size === (bits === 64 ? 16 : 64)) {
-      throw new AssemblyError(`There are no ${size}-bit addresses in ${bits}-bit mode`, {
-        line: place.line,
-        span: operands.find((operand) => operand.kind === MEMORY),
-      });
-    }
-    out.byte(0x67);
+  // The instruction's own address size and its operand's may differ; one prefix is for both.
+  const size = addressSize || prefixes.addressSize || bits;
+  const ownSize = encoding?.addressSize || bits;
+  if (size === bits && ownSize === bits) return;
+  const impossible = bits === 64 ? 16 : 64;
+  if (size === impossible || ownSize === impossible || encoding?.addressSize === 64) {
+    throw new AssemblyError(`There are no ${size}-bit addresses in ${bits}-bit mode`, {
+      line: place.line,
+      span: operands.find((operand) => operand.kind === MEMORY),
+    });
   }
+  out.byte(0x67);
 }
 
 const segmentPrefix = [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65];
@@ -654,14 +678,20 @@ function emit(
   const isLockBit = place.bits !== 64 && (rex & 4) !== 0;
   if (isLockBit) {
     rex = 0;
-    if (instruction.prefixes.lock !== 0) {
-      throw new AssemblyError("LOCK stands for a part of the register's number here", {
+    if (instruction.prefixes.lock !== 0 || place.cpu.level < level64) {
+      throw new AssemblyError("LOCK is to stand for a part of the register's number here", {
         line: place.line,
       });
     }
   }
   const addressSize = address?.size ?? 0;
   const repeat = findRepeat(instruction, row, place);
+  if (place.bits !== 64 && address && address.rex !== 0) {
+    throw new AssemblyError("Such an address exists in 64-bit mode only", {
+      line: place.line,
+      span: operands.find(({ kind }) => kind === MEMORY),
+    });
+  }
   emitPrefixes(instruction, { place, out, encoding, addressSize, override, repeat });
   if (isLockBit) out.byte(0xF0);
   if (encoding.vex) emitVex(encoding.vex, rex, vvvv, out);

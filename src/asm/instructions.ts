@@ -15,7 +15,7 @@
  *
  * **Mnemonics.** Several names in one row are a family; `n` in the encoding is the name's place in
  * it (`+n`, `+8n`, `/n`, `/4+n`; a byte of its own: `n`). `-` is a place nobody holds. `jcc` stands for all condition codes, whose
- * number is `+cc`.
+ * number is `+cc`, and that of the opposite condition `+ncc`.
  *
  * **Operands**, as in the manual's opcode map (SDM volume 2, appendix A.2.2): `v` is a word,
  * doubleword or quadword by the operand size, `z` the same with a quadword's immediate a
@@ -44,7 +44,8 @@
  * and then, in words: `no64` (not in 64-bit mode), `only64` (only there), `d64` (64-bit operands need no
  * REX.W there), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
  * operand without a size has the mode's), `wait` (9B stands before it), `MR` (of two registers the
- * first is the r/m field), `twice` (the register is both fields), `bnd` (F2 before it is BND, not REPNE).
+ * first is the r/m field), `twice` (the register is both fields), `bnd` (F2 before it is BND, not REPNE), `jlen` (the length of
+ * the near jump that is skipped), `186`, `p4` … (the CPU that brought this form, see `cpu.ts`).
  *
  * @module
  */
@@ -62,7 +63,7 @@ export type Bits = 16 | 32 | 64;
 export const REGISTER = 1, MEMORY = 2, IMMEDIATE = 4, FAR = 8;
 
 /** How an immediate is limited by a pattern. */
-export type Limit = "one" | "signed8" | "signed32" | "unsigned32";
+export type Limit = "one" | "signed8" | "signed32" | "unsigned32" | "bare";
 
 /** What a row takes in the place of one operand. */
 export interface Pattern {
@@ -288,8 +289,12 @@ export function* allRows(): Generator<{ mnemonic: string; row: string; place: nu
   for (const [mnemonic, rows] of indexTables()) {
     if (mnemonic === "-") continue;
     for (const { row } of rows) {
-      if (!mnemonic.endsWith("cc")) yield { mnemonic, ...rows.find((r) => r.row === row)! };
-      else {
+      if (!/^(j|set|cmov)cc$/.test(mnemonic)) {
+        yield {
+          mnemonic,
+          ...rows.find((r) => r.row === row)!,
+        };
+      } else {
         for (const [place, names] of conditions.entries()) {
           for (const name of names) yield { mnemonic: mnemonic.slice(0, -2) + name, row, place };
         }
@@ -303,14 +308,18 @@ function compile(row: string, place: number, bits: Bits): Row[] {
   const columns = row.split("  ").filter((column) => column !== "");
   const names = columns.length > 2 ? columns[1]!.trim().split(", ") : [];
   const words = columns.at(-1)!.trim().split(" ");
+  const skipped = words.indexOf("jlen");
+  if (skipped >= 0) words[skipped] = bits === 16 ? "03" : "05";
   if (words.includes(bits === 64 ? "no64" : "only64")) return [];
   const fixed = words.find((word) => word.length === 3 && word.startsWith("o"));
-  const hasTarget = names.includes("relz") || names.includes("rel");
+  const hasTarget = names.some((name) => /^rel(z|any)?$/.test(name));
   const isNarrow = bits === 64 && (hasTarget || words.includes("d64"));
   const isY = names.some((name) => name.endsWith("y"));
   const sizes: readonly number[] = bits === 64 && hasTarget
     ? [64]
-    : names.some((name) => "vz".includes(name.at(-1)!) || name === "rAX" || name === "rel")
+    : names.some((name) =>
+        "vz".includes(name.at(-1)!) || name === "rAX" || /^rel(any)?$/.test(name)
+      )
     ? [16, 32, 64]
     : isY
     ? [32, 64]
@@ -386,8 +395,9 @@ function readPattern(name: string, size: number): Pattern {
     return { ...anything, kinds: REGISTER, register, size };
   }
   // What is left is a stem and a size: `r/m16`, `xmm/m128`, `simm8:32`, `moffsv`.
-  if (name === "rel") {
-    return { ...anything, kinds: IMMEDIATE, isTarget: true, size, isUnsized: true };
+  if (name === "rel" || name === "relany") {
+    const limit = name === "rel" ? undefined : "bare";
+    return { ...anything, kinds: IMMEDIATE, isTarget: true, size, isUnsized: true, limit };
   }
   const [sized = "", extension] = name.split(":");
   let digits = sized.length;
@@ -471,6 +481,7 @@ function readEncoding(row: Row): Encoding {
         if (summand === "r") plusOperand = true;
         else if (summand === "8n") value += 8 * place;
         else if (summand === "n" || summand === "cc") value += place;
+        else if (summand === "ncc") value += place ^ 1;
       }
       const isPrefix = !vex && (value === 0x66 || value === 0xF2 || value === 0xF3);
       if (digit !== -2) suffix.push(value);

@@ -201,7 +201,8 @@ function findWord(written: string): Word {
 function isReserved(lower: string): boolean {
   if (/^([xyz]mm([0-9]|[12][0-9]|3[01])|[kt]mm[0-7]|k[0-7]|bnd[0-3])$/.test(lower)) return true;
   return lower.startsWith("__?") &&
-    /^__\?(infinity|[qs]?nan|b?float\d+[hlme]?|utf(16|32)([lb]e)?|ilog2[ewfc])\?__$/.test(lower);
+    /^__\?(infinity|[qs]?nan|b?float\d+[hlme]?|utf(16|32)([lb]e)?|ilog2[ewfc]|masm_(ptr|flat))\?__$/
+      .test(lower);
 }
 
 const noPrefixes: Prefixes = Object.freeze({
@@ -551,7 +552,7 @@ export class Parser {
       return { kind: "repeat", count: one, items: this.#repeated() };
     }
     const size = kind === "name" ? sizes.get(text.toLowerCase()) : undefined;
-    if (size !== undefined) {
+    if (size !== undefined && text.toLowerCase() !== "long") {
       lexer.next();
       return { kind: "repeat", count: one, items: this.#repeated(), unit: size / 8 };
     }

@@ -54,7 +54,6 @@ define("control", 32, numbered("cr", 0, 15));
 define("debug", 32, numbered("dr", 0, 15));
 define("test", 32, numbered("tr", 0, 7));
 define("x87", 80, numbered("st", 0, 7));
-registers.set("st", registers.get("st0")!);
 define("mmx", 64, numbered("mm", 0, 7));
 define("xmm", 128, numbered("xmm", 0, 15));
 

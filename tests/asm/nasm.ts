@@ -111,7 +111,9 @@ export function refusedByNasm(
     });
     if (bytes) return refused;
     const known = refused.size;
-    for (const [, line] of messages.matchAll(/:(\d+): (?:error|fatal): /g)) {
+    // A panic is the end of a run, and names one line more.
+    const complaint = /:(\d+): (?:error: |fatal: |assertion )/g;
+    for (const [, line] of messages.matchAll(complaint)) {
       refused.add(Number(line) - first);
     }
     if (refused.size === known) {

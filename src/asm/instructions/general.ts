@@ -68,6 +68,9 @@ xadd  r/m8, r8  0F C0 /r
 xadd  r/mv, rv  0F C1 /r
 cmpxchg  r/m8, r8  0F B0 /r
 cmpxchg  r/mv, rv  0F B1 /r
+cmpxchg486  r/m8, r8  0F A6 /r
+cmpxchg486  r/m16, r16  o16 0F A7 /r
+cmpxchg486  r/m32, r32  o32 0F A7 /r
 cmpxchg8b  m64  0F C7 /1
 cmpxchg16b  m128  o64 0F C7 /1 only64
 xlat xlatb  D7
@@ -87,24 +90,24 @@ push  es  06 no64
 push  cs  0E no64
 push  ss  16 no64
 push  ds  1E no64
-push  fs  0F A0
-push  gs  0F A8
-push  simm8:16  o16 6A ib mode
-push  simm8:32  o32 6A ib no64 mode
-push  simm8:32  6A ib only64
-push  simm8:64  6A ib only64 mode
-push  imm16  o16 68 iw mode
-push  imm32  o32 68 id no64 mode
-push  imm32  68 id only64
-push  imm64  68 id only64 mode
+push  fs  0F A0 386
+push  gs  0F A8 386
+push  simm8:16  o16 6A ib mode 186
+push  simm8:32  o32 6A ib no64 mode 186
+push  simm8:32  6A ib only64 186
+push  simm8:64  6A ib only64 mode 186
+push  imm16  o16 68 iw mode 186
+push  imm32  o32 68 id no64 mode 186
+push  imm32  68 id only64 x64
+push  imm64  68 id only64 mode 186
 pop  rv  58+r d64
 pop  r/mv  8F /0 d64
 pop  es  07 no64
 pop  cs  0F
 pop  ss  17 no64
 pop  ds  1F no64
-pop  fs  0F A1
-pop  gs  0F A9
+pop  fs  0F A1 386
+pop  gs  0F A9 386
 pusha  60 no64
 pushaw  o16 60 no64
 pushad  o32 60 no64
@@ -137,12 +140,12 @@ inc dec  r/m8  FE /n
 inc dec  r/mv  FF /n
 - - not neg mul imul div idiv  r/m8  F6 /n
 - - not neg mul imul div idiv  r/mv  F7 /n
-imul  rv, r/mv  0F AF /r
-imul  rv, r/mv, simm8  6B /r ib
-imul  rv, r/mv, immz  69 /r iz
+imul  rv, r/mv  0F AF /r 386
+imul  rv, r/mv, simm8  6B /r ib 186
+imul  rv, r/mv, immz  69 /r iz 186
 imul  r64, r/m64, imm32  o64 69 /r id only64
-imul  rv, simm8  6B /r ib twice
-imul  rv, immz  69 /r iz twice
+imul  rv, simm8  6B /r ib twice 186
+imul  rv, immz  69 /r iz twice 186
 imul  r64, imm32  o64 69 /r id twice only64
 test  r/m8, r8  84 /r
 test  r/mv, rv  85 /r
@@ -171,16 +174,16 @@ aad  imm8  D5 ib no64
 
 rol ror rcl rcr shl shr - sar  r/m8, 1  D0 /n
 rol ror rcl rcr shl shr - sar  r/m8, cl  D2 /n
-rol ror rcl rcr shl shr - sar  r/m8, imm8  C0 /n ib loose
+rol ror rcl rcr shl shr - sar  r/m8, imm8  C0 /n ib loose 186
 rol ror rcl rcr shl shr - sar  r/mv, 1  D1 /n
 rol ror rcl rcr shl shr - sar  r/mv, cl  D3 /n
-rol ror rcl rcr shl shr - sar  r/mv, imm8  C1 /n ib
+rol ror rcl rcr shl shr - sar  r/mv, imm8  C1 /n ib 186
 sal  r/m8, 1  D0 /4
 sal  r/m8, cl  D2 /4
-sal  r/m8, imm8  C0 /4 ib loose
+sal  r/m8, imm8  C0 /4 ib loose 186
 sal  r/mv, 1  D1 /4
 sal  r/mv, cl  D3 /4
-sal  r/mv, imm8  C1 /4 ib
+sal  r/mv, imm8  C1 /4 ib 186
 shld  r/mv, rv, imm  0F A4 /r ib
 shld  r/mv, rv, cl  0F A5 /r
 shrd  r/mv, rv, imm  0F AC /r ib
@@ -193,8 +196,8 @@ tzcnt lzcnt  rv, r/mv  F3 0F BC+n /r
 crc32  r32, r/m8  F2 0F 38 F0 /r
 crc32  r32, r/m16  o16 F2 0F 38 F1 /r
 crc32  r32, r/m32  o32 F2 0F 38 F1 /r loose
-crc32  r64, r/m8  o64 F2 0F 38 F0 /r only64
-crc32  r64, r/m64  o64 F2 0F 38 F1 /r only64 loose
+crc32  r64, r/m8  o64 F2 0F 38 F0 /r only64 x64
+crc32  r64, r/m64  o64 F2 0F 38 F1 /r only64 loose x64
 andn  ry, vvvv:ry, r/my  VEX.L0.0F38 F2 /r
 bextr  ry, r/my, vvvv:ry  VEX.L0.0F38 F7 /r
 blsr  vvvv:ry, r/my  VEX.L0.0F38 F3 /1
@@ -218,7 +221,7 @@ jmp  r/m32  o32 FF /4 no64 mode bnd
 jmp  r/m64  FF /4 only64 mode bnd
 jmp  m16:16  o16 FF /5 mode
 jmp  m16:32  o32 FF /5 mode
-jmp  m16:64  o64 FF /5 only64 mode
+jmp  m16:64  o64 FF /5 only64 mode x64
 call  relz  E8 cz bnd
 call  far16  o16 9A iw no64
 call  far32  o32 9A id no64
@@ -227,9 +230,10 @@ call  r/m32  o32 FF /2 no64 mode bnd
 call  r/m64  FF /2 only64 mode bnd
 call  m16:16  o16 FF /3 mode
 call  m16:32  o32 FF /3 mode
-call  m16:64  o64 FF /3 only64 mode
+call  m16:64  o64 FF /3 only64 mode x64
 jcc  rel8?  70+cc cb bnd
-jcc  rel  0F 80+cc cz bnd
+jcc  rel  0F 80+cc cz bnd 386
+jcc  relany  70+ncc jlen E9 cz bnd
 jcxz  rel8  a16 E3 cb no64
 jecxz  rel8  a32 E3 cb
 jrcxz  rel8  a64 E3 cb only64
@@ -308,10 +312,10 @@ scasw  o16 AF
 scasd  o32 AF
 scasq  o64 AF only64
 movsd  o32 A5
-movsd  xmm, xmm/m64  F2 0F 10 /r
-movsd  xmm/m64, xmm  F2 0F 11 /r
+movsd  xmm, xmm/m64  F2 0F 10 /r p4
+movsd  xmm/m64, xmm  F2 0F 11 /r p4
 cmpsd  o32 A7
-cmpsd  xmm, xmm/m128, imm8  F2 0F C2 /r ib
+cmpsd  xmm, xmm/m128, imm8  F2 0F C2 /r ib p4
 
 cmc  F5
 clc  F8
@@ -324,9 +328,27 @@ lahf  9F
 sahf  9E
 salc  D6
 nop  90
-nop  r/mv  0F 1F /0
+nop  r/mv  0F 1F /0 686
+hint_nop0 hint_nop1 hint_nop2 hint_nop3 hint_nop4 hint_nop5 hint_nop6 hint_nop7  r/mv  0F 18 /n 686
+hint_nop8 hint_nop9 hint_nop10 hint_nop11 hint_nop12 hint_nop13 hint_nop14 hint_nop15  r/mv  0F 19 /n 686
+hint_nop16 hint_nop17 hint_nop18 hint_nop19 hint_nop20 hint_nop21 hint_nop22 hint_nop23  r/mv  0F 1A /n 686
+hint_nop24 hint_nop25 hint_nop26 hint_nop27 hint_nop28 hint_nop29 hint_nop30 hint_nop31  r/mv  0F 1B /n 686
+hint_nop32 hint_nop33 hint_nop34 hint_nop35 hint_nop36 hint_nop37 hint_nop38 hint_nop39  r/mv  0F 1C /n 686
+hint_nop40 hint_nop41 hint_nop42 hint_nop43 hint_nop44 hint_nop45 hint_nop46 hint_nop47  r/mv  0F 1D /n 686
+hint_nop48 hint_nop49 hint_nop50 hint_nop51 hint_nop52 hint_nop53 hint_nop54 hint_nop55  r/mv  0F 1E /n 686
+hint_nop56 hint_nop57 hint_nop58 hint_nop59 hint_nop60 hint_nop61 hint_nop62 hint_nop63  r/mv  0F 1F /n 686
 pause  F3 90
 fwait  wait
+umov  r/m8, r8  0F 10 /r
+umov  r/m16, r16  o16 0F 11 /r
+umov  r/m32, r32  o32 0F 11 /r
+umov  r8, m8  0F 12 /r
+umov  r16, m16  o16 0F 13 /r
+umov  r32, m32  o32 0F 13 /r
+ibts  r/m16, r16  o16 0F A7 /r
+ibts  r/m32, r32  o32 0F A7 /r
+xbts  r16, r/m16  o16 0F A6 /r
+xbts  r32, r/m32  o32 0F A6 /r
 ud0  0F FF
 ud0  rv, r/mv  0F FF /r
 ud1  0F B9
@@ -343,6 +365,8 @@ rdpid  r64  F3 0F C7 /7 only64
 prefetchnta prefetcht0 prefetcht1 prefetcht2  m8  0F 18 /n
 prefetch prefetchw  m  0F 0D /n
 prefetchwt1  m8  0F 0D /2
+prefetchit1 prefetchit0  m8  0F 18 /6+n
+pcommit  66 0F AE F8
 clflush  m  0F AE /7
 clflushopt  m  66 0F AE /7
 clwb  m  66 0F AE /6
@@ -354,7 +378,25 @@ movnti  m32, r32  0F C3 /r
 movnti  m64, r64  o64 0F C3 /r only64
 movdiri  m32, r32  0F 38 F9 /r
 movdiri  m64, r64  o64 0F 38 F9 /r only64
+movdir64b  r16, m512  a16 66 0F 38 F8 /r no64
+movdir64b  r32, m512  a32 66 0F 38 F8 /r
+movdir64b  r64, m512  a64 66 0F 38 F8 /r only64
+enqcmd  r16, m512  a16 F2 0F 38 F8 /r no64
+enqcmd  r32, m512  a16 F2 0F 38 F8 /r no64
+enqcmd  r32, m512  a32 F2 0F 38 F8 /r
+enqcmd  r64, m512  o64 a64 F2 0F 38 F8 /r only64
+enqcmds  r16, m512  a16 F3 0F 38 F8 /r no64
+enqcmds  r32, m512  a16 F3 0F 38 F8 /r no64
+enqcmds  r32, m512  a32 F3 0F 38 F8 /r
+enqcmds  r64, m512  o64 a64 F3 0F 38 F8 /r only64
+aadd  m32, r32  0F 38 FC /r
+aadd  m64, r64  o64 0F 38 FC /r only64
+aand  m32, r32  66 0F 38 FC /r
+aand  m64, r64  o64 66 0F 38 FC /r only64
+axor  m32, r32  F3 0F 38 FC /r
+axor  m64, r64  o64 F3 0F 38 FC /r only64
 serialize  0F 01 E8
+xsusldtrk xresldtrk  F2 0F 01 E8+n
 umonitor  r16  a16 F3 0F AE /6 no64
 umonitor  r32  a32 F3 0F AE /6
 umonitor  r64  F3 0F AE /6 only64

@@ -1,6 +1,6 @@
 /**
- * MMX and SSE to SSE4.2, AES, PCLMULQDQ and SHA (SDM volume 1, §5.4 to 5.12); the notation is told
- * in `../instructions.ts`. Families are the lines of the manual's opcode maps (volume 2, appendix A).
+ * MMX and SSE to SSE4.2, AES, PCLMULQDQ and SHA (SDM volume 1, §5.4 to 5.12), with what AMD and Cyrix
+ * added (3DNow!, SSE4A); the notation is told in `../instructions.ts`. Families are the lines of the manual's opcode maps (volume 2, appendix A).
  */
 export const simd = `
 emms  0F 77
@@ -17,22 +17,22 @@ psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor  mm, mm/m64  0F E8+n /r
 psubb psubw psubd - paddb paddw paddd  mm, mm/m64  0F F8+n /r
 pmuludq  mm, mm/m128  0F F4 /r
 psubq  mm, mm/m128  0F FB /r
-punpcklbw punpcklwd punpckldq packsswb pcmpgtb pcmpgtw pcmpgtd packuswb  xmm, xmm/m128  66 0F 60+n /r
-punpckhbw punpckhwd punpckhdq packssdw punpcklqdq punpckhqdq  xmm, xmm/m128  66 0F 68+n /r
-- - - - pcmpeqb pcmpeqw pcmpeqd  xmm, xmm/m128  66 0F 70+n /r
-addsubpd psrlw psrld psrlq paddq pmullw - -  xmm, xmm/m128  66 0F D0+n /r
-psubusb psubusw pminub pand paddusb paddusw pmaxub pandn  xmm, xmm/m128  66 0F D8+n /r
-pavgb psraw psrad pavgw pmulhuw pmulhw - -  xmm, xmm/m128  66 0F E0+n /r
-psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor  xmm, xmm/m128  66 0F E8+n /r
-- psllw pslld psllq pmuludq pmaddwd psadbw -  xmm, xmm/m128  66 0F F0+n /r
-psubb psubw psubd psubq paddb paddw paddd  xmm, xmm/m128  66 0F F8+n /r
+punpcklbw punpcklwd punpckldq packsswb pcmpgtb pcmpgtw pcmpgtd packuswb  xmm, xmm/m128  66 0F 60+n /r p4
+punpckhbw punpckhwd punpckhdq packssdw punpcklqdq punpckhqdq  xmm, xmm/m128  66 0F 68+n /r p4
+- - - - pcmpeqb pcmpeqw pcmpeqd  xmm, xmm/m128  66 0F 70+n /r p4
+addsubpd psrlw psrld psrlq paddq pmullw - -  xmm, xmm/m128  66 0F D0+n /r p4
+psubusb psubusw pminub pand paddusb paddusw pmaxub pandn  xmm, xmm/m128  66 0F D8+n /r p4
+pavgb psraw psrad pavgw pmulhuw pmulhw - -  xmm, xmm/m128  66 0F E0+n /r p4
+psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor  xmm, xmm/m128  66 0F E8+n /r p4
+- psllw pslld psllq pmuludq pmaddwd psadbw -  xmm, xmm/m128  66 0F F0+n /r p4
+psubb psubw psubd psubq paddb paddw paddd  xmm, xmm/m128  66 0F F8+n /r p4
 addsubps  xmm, xmm/m128  F2 0F D0 /r
 - - psrlw - psraw - psllw  mm, imm  0F 71 /n ib
 - - psrld - psrad - pslld  mm, imm  0F 72 /n ib
 - - psrlq - - - psllq  mm, imm  0F 73 /n ib
-- - psrlw - psraw - psllw  xmm, imm8  66 0F 71 /n ib
-- - psrld - psrad - pslld  xmm, imm8  66 0F 72 /n ib
-- - psrlq psrldq - - psllq pslldq  xmm, imm8  66 0F 73 /n ib
+- - psrlw - psraw - psllw  xmm, imm8  66 0F 71 /n ib p4
+- - psrld - psrad - pslld  xmm, imm8  66 0F 72 /n ib p4
+- - psrlq psrldq - - psllq pslldq  xmm, imm8  66 0F 73 /n ib p4
 pshufw  mm, mm/m, imm  0F 70 /r ib
 pshufd  xmm, xmm/m, imm  66 0F 70 /r ib
 pshufhw  xmm, xmm/m, imm  F3 0F 70 /r ib
@@ -41,12 +41,12 @@ movd  mm, m  0F 6E /r
 movd  mm, r/m32  0F 6E /r
 movd  m, mm  0F 7E /r
 movd  r/m32, mm  0F 7E /r
-movd  xmm, r/m32  66 0F 6E /r
-movd  r/m32, xmm  66 0F 7E /r
+movd  xmm, r/m32  66 0F 6E /r p4
+movd  r/m32, xmm  66 0F 7E /r p4
 movq  mm, mm/m64  0F 6F /r
 movq  mm/m64, mm  0F 7F /r
-movq  xmm, xmm/m64  F3 0F 7E /r
-movq  xmm/m64, xmm  66 0F D6 /r
+movq  xmm, xmm/m64  F3 0F 7E /r p4
+movq  xmm/m64, xmm  66 0F D6 /r p4
 movq  mm, r/m64  o64 0F 6E /r only64
 movq  r/m64, mm  o64 0F 7E /r only64
 movq  xmm, r/m64  o64 66 0F 6E /r only64
@@ -65,18 +65,19 @@ movntdqa  xmm, m128  66 0F 38 2A /r
 maskmovq  mm, mm  0F F7 /r
 maskmovdqu  xmm, xmm  66 0F F7 /r
 pmovmskb  r32, mm  0F D7 /r
-pmovmskb  r32, xmm  66 0F D7 /r
+pmovmskb  r32, xmm  66 0F D7 /r p4
 pinsrw  mm, r16, imm  0F C4 /r ib
 pinsrw  mm, r32, imm  0F C4 /r ib
 pinsrw  mm, m16, imm  0F C4 /r ib
-pinsrw  xmm, r16, imm  66 0F C4 /r ib
-pinsrw  xmm, r32, imm  66 0F C4 /r ib
+pinsrw  xmm, r16, imm  66 0F C4 /r ib p4
+pinsrw  xmm, r32, imm  66 0F C4 /r ib p4
 pinsrw  xmm, r64, imm  o64 66 0F C4 /r ib only64
-pinsrw  xmm, m16, imm  66 0F C4 /r ib
-pextrw  r32, mm, imm  0F C5 /r ib
-pextrw  ry, xmm, imm  66 0F C5 /r ib
+pinsrw  xmm, m16, imm  66 0F C4 /r ib p4
+pextrw  r32, mm, imm  0F C5 /r ib p3
+pextrw  r32, xmm, imm  66 0F C5 /r ib
+pextrw  r64, xmm, imm  o64 66 0F C5 /r ib only64 x64
 pextrw  r32, xmm, imm8  66 0F 3A 15 /r ib MR
-pextrw  r64, xmm, imm8  o64 66 0F 3A 15 /r ib MR only64
+pextrw  r64, xmm, imm8  o64 66 0F 3A 15 /r ib MR only64 x64
 pextrw  m16, xmm, imm8  66 0F 3A 15 /r ib
 
 movups  xmm, xmm/m128  0F 10 /r
@@ -186,12 +187,12 @@ roundsd  xmm, xmm/m64, imm8  66 0F 3A 0B /r ib
 palignr  xmm, xmm/m, imm  66 0F 3A 0F /r ib
 blendps blendpd pblendw  xmm, xmm/m128, imm8  66 0F 3A 0C+n /r ib
 pextrb  r32, xmm, imm8  66 0F 3A 14 /r ib MR
-pextrb  r64, xmm, imm8  66 0F 3A 14 /r ib MR only64
+pextrb  r64, xmm, imm8  66 0F 3A 14 /r ib MR only64 x64
 pextrb  m8, xmm, imm8  66 0F 3A 14 /r ib
 pextrd  r/m32, xmm, imm8  66 0F 3A 16 /r ib
 pextrq  r/m64, xmm, imm8  o64 66 0F 3A 16 /r ib only64
 extractps  r/m32, xmm, imm8  66 0F 3A 17 /r ib
-extractps  r64, xmm, imm8  o64 66 0F 3A 17 /r ib MR only64
+extractps  r64, xmm, imm8  o64 66 0F 3A 17 /r ib MR only64 x64
 pinsrb  xmm, r32, imm8  66 0F 3A 20 /r ib
 pinsrb  xmm, m8, imm8  66 0F 3A 20 /r ib
 insertps  xmm, xmm/m32, imm8  66 0F 3A 21 /r ib
@@ -204,4 +205,44 @@ pclmullqhqdq  xmm, xmm/m128  66 0F 3A 44 /r 10
 pclmulhqhqdq  xmm, xmm/m128  66 0F 3A 44 /r 11
 pcmpestrm pcmpestri pcmpistrm pcmpistri  xmm, xmm/m128, imm8  66 0F 3A 60+n /r ib
 aeskeygenassist  xmm, xmm/m128, imm8  66 0F 3A DF /r ib
+extrq  xmm, imm, imm  66 0F 78 /0 ib ib
+extrq  xmm, xmm  66 0F 79 /r
+insertq  xmm, xmm, imm, imm  F2 0F 78 /r ib ib
+insertq  xmm, xmm  F2 0F 79 /r
+movntss  m32, xmm  F3 0F 2B /r
+movntsd  m64, xmm  F2 0F 2B /r
+vzeroupper  VEX.L0.0F 77
+vzeroall  VEX.L1.0F 77
+
+pi2fw  mm, mm/m64  0F 0F /r 0C
+pi2fd  mm, mm/m64  0F 0F /r 0D
+pf2iw  mm, mm/m64  0F 0F /r 1C
+pf2id  mm, mm/m64  0F 0F /r 1D
+pfrcpv  mm, mm/m64  0F 0F /r 86
+pfrsqrtv  mm, mm/m64  0F 0F /r 87
+pfnacc  mm, mm/m64  0F 0F /r 8A
+pfpnacc  mm, mm/m64  0F 0F /r 8E
+pfcmpge  mm, mm/m64  0F 0F /r 90
+pfmin  mm, mm/m64  0F 0F /r 94
+pfrcp  mm, mm/m64  0F 0F /r 96
+pfrsqrt  mm, mm/m64  0F 0F /r 97
+pfsub  mm, mm/m64  0F 0F /r 9A
+pfadd  mm, mm/m64  0F 0F /r 9E
+pfcmpgt  mm, mm/m64  0F 0F /r A0
+pfmax  mm, mm/m64  0F 0F /r A4
+pfrcpit1  mm, mm/m64  0F 0F /r A6
+pfrsqit1  mm, mm/m64  0F 0F /r A7
+pfsubr  mm, mm/m64  0F 0F /r AA
+pfacc  mm, mm/m64  0F 0F /r AE
+pfcmpeq  mm, mm/m64  0F 0F /r B0
+pfmul  mm, mm/m64  0F 0F /r B4
+pfrcpit2  mm, mm/m64  0F 0F /r B6
+pmulhrwa  mm, mm/m64  0F 0F /r B7
+pswapd  mm, mm/m64  0F 0F /r BB
+pavgusb  mm, mm/m64  0F 0F /r BF
+paveb paddsiw pmagw - - psubsiw  mm, mm/m64  0F 50+n /r
+pdistib  mm, m  0F 54 /r
+- pmulhrwc - - - pmulhriw  mm, mm/m64  0F 58+n /r
+pmvzb - pmvnzb pmvlzb pmvgezb  mm, m64  0F 58+n /r
+pmachriw  mm, m  0F 5E /r
 `;

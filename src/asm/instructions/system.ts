@@ -73,9 +73,9 @@ vmptrld vmptrst  m  0F C7 /6+n
 vmclear  m  66 0F C7 /6
 vmxon  m  F3 0F C7 /6
 vmread  r/m32, r32  0F 78 /r no64
-vmread  r/m64, r64  0F 78 /r only64
+vmread  r/m64, r64  0F 78 /r only64 x64
 vmwrite  r32, r/m32  0F 79 /r no64
-vmwrite  r64, r/m64  0F 79 /r only64
+vmwrite  r64, r/m64  0F 79 /r only64 x64
 invept invvpid  r32, m128  66 0F 38 80+n /r no64
 invept invvpid  r64, m128  66 0F 38 80+n /r only64
 vmrun vmmcall vmload vmsave stgi clgi - invlpga  0F 01 D8+n
@@ -96,4 +96,26 @@ wrussd  m32, r32  o32 66 0F 38 F5 /r
 wrussq  m64, r64  o64 66 0F 38 F5 /r only64
 uiret testui clui stui  F3 0F 01 EC+n only64
 senduipi  r64  F3 0F C7 /6 only64
+rdpkru wrpkru  0F 01 EE+n only64
+wrmsrns  0F 01 C6 only64
+rdmsrlist  F2 0F 01 C6 only64
+wrmsrlist  F3 0F 01 C6 only64
+hreset  imm8, eax  F3 0F 3A F0 C0 ib
+hreset  imm8  F3 0F 3A F0 C0 ib
+pvalidate  F2 0F 01 FF
+rmpadjust  F3 0F 01 FE
+vmgexit  F2 0F 01 C1
+loadall286  0F 05
+loadall  0F 07
+smi  F1
+
+smint  0F 38
+dmint  0F 39
+rdm bb0_reset  0F 3A
+bb1_reset cpu_write cpu_read  0F 3B+n
+smintold  0F 7E
+rdshr wrshr  r/m32  o32 0F 36+n /0
+svdc  m80, sreg  0F 78 /r
+rsdc  sreg, m80  0F 79 /r
+svldt rsldt svts rsts  m80  0F 7A+n /0
 `;

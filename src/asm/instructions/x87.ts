@@ -59,9 +59,9 @@ fstenv  m  wait D9 /6
 fldcw - fnstcw  m16  D9 /5+n
 fstcw  m16  wait D9 /7
 fnstsw  m16  DD /7
-fnstsw  ax  DF E0
+fnstsw  ax  DF E0 286
 fstsw  m16  wait DD /7
-fstsw  ax  wait DF E0
+fstsw  ax  wait DF E0 286
 frstor - fnsave  m  DD /4+n
 fsave  m  wait DD /6
 `;
