@@ -1,5 +1,5 @@
 import type { Program } from "../guest/mod.ts";
-import { findConstants } from "../guest/program.ts";
+import { Labels } from "../guest/labels.ts";
 import { LONGEST_INSTRUCTION } from "../machine/code.ts";
 import { loadDisassembler, modes } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
@@ -48,26 +48,30 @@ interface Line {
 
 async function disassemble(program: Program, bits: 16 | 32 | 64): Promise<Line[]> {
   const disassembler = await loadDisassembler();
-  const isConstant = findConstants(program.listing);
-  const labels = new Map(
-    [...program.symbols].filter(([name]) => !isConstant(name))
-      .map(([name, value]) => [Number(value), name]),
-  );
+  const labels = new Labels(program);
   const code = program.segments.filter(({ isCode = true }) => isCode);
   return code.flatMap(({ address: start, bytes: code }) => {
+    // From 64 KiB on, real mode counts from the segment.
+    const base = bits === 16 && start >= 0x1_0000 ? start & ~0xf : 0;
     const lines: Line[] = [];
     for (let at = 0; at < code.length;) {
       const address = start + at;
       let end = at + 1;
-      while (end < at + LONGEST_INSTRUCTION && !labels.has(start + end)) end++;
-      const { text, length } = disassembler(code.subarray(at, end), {
-        address: BigInt(address),
+      while (end < at + LONGEST_INSTRUCTION && labels.at(start + end) === undefined) end++;
+      const { text, length, target } = disassembler(code.subarray(at, end), {
+        address: BigInt(address - base),
         bits,
       });
       const bytes = [...code.subarray(at, at + length)].map((byte) =>
         byte.toString(16).padStart(2, "0")
       ).join("");
-      lines.push({ address, bytes, text, label: labels.get(address) });
+      const leadsTo = target === undefined ? undefined : labels.near(base + Number(target));
+      lines.push({
+        address,
+        bytes,
+        text: leadsTo === undefined ? text : `${text} <${leadsTo}>`,
+        label: labels.at(address),
+      });
       at += length;
     }
     return lines;

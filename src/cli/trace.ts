@@ -1,6 +1,8 @@
 import { parseSum } from "../guest/expectation.ts";
 import { type Program, quote } from "../guest/mod.ts";
 import { Scanner } from "../guest/scanner.ts";
+import { Labels } from "../guest/labels.ts";
+import { withNames } from "../machine/code.ts";
 import { describeExit } from "../machine/describe_exit.ts";
 import {
   describePlace,
@@ -170,6 +172,7 @@ interface Description {
 class Describer {
   readonly #program: Program;
   readonly #rows: Map<number, Program["listing"][number]>;
+  readonly #labels: Labels;
   readonly #disassemble: Disassembler;
   readonly #known = new Map<number, Description>();
 
@@ -180,23 +183,28 @@ class Describer {
     this.#rows = new Map(
       listing.filter(({ length }) => length > 0).map((row) => [address + row.offset, row]),
     );
+    this.#labels = new Labels(program);
     this.#disassemble = disassemble;
   }
 
   describe(step: TraceStep): Description {
     const known = this.#known.get(step.address);
     if (known !== undefined && startsWith(step.code, known.code)) return known;
-    const { text, length, flow } = this.#disassemble(step.code, {
-      address: step.rip,
-      bits: step.bits,
-    });
-    const row = this.#rows.get(step.address);
+    const { address, rip, bits } = step;
+    const { text, length, flow, target } = this.#disassemble(step.code, { address: rip, bits });
+    const row = this.#rows.get(address);
     // A row of several instructions, or one that the guest has changed, is no description.
     const code = step.code.slice(0, length);
-    const isSource = row?.length === length && isImage(this.#program, step.address, code);
+    const isSource = row?.length === length && isImage(this.#program, address, code);
     const description = {
       code,
-      text: isSource ? withoutComment(row.source) : text,
+      text: isSource
+        ? withLabel(withoutComment(row.source), this.#labels.at(address))
+        : withNames(text, {
+          labels: this.#labels,
+          address,
+          target: target === undefined ? undefined : address + Number(target - rip),
+        }),
       file: isSource ? row.file : undefined,
       line: isSource ? row.line : undefined,
       flow,
@@ -222,6 +230,14 @@ function startsWith(code: Uint8Array, start: Uint8Array): boolean {
 function withoutComment(source: string): string {
   const code = /^(?:[^;"'`]|"[^"]*"|'[^']*'|`(?:[^`\\]|\\.)*`)*/.exec(source)![0];
   return code.trim().replaceAll(/\s+/g, " ");
+}
+
+/** A source line with the label before it, which may stand in a line of its own. */
+function withLabel(text: string, label?: string): string {
+  if (label === undefined) return text;
+  // A local label is written without the one that it belongs to.
+  const local = label.slice(Math.max(0, label.indexOf(".")));
+  return text.startsWith(label) || text.startsWith(local) ? text : `${local}: ${text}`;
 }
 
 /** What the host ran without showing it, where the step did not lead where the instruction leads. */

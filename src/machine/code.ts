@@ -1,3 +1,4 @@
+import type { Labels } from "../guest/labels.ts";
 import type { Disassembler } from "../x86/mod.ts";
 import type { View } from "./place.ts";
 
@@ -57,19 +58,45 @@ interface Instruction {
 
 /** All instructions of `bytes`, one after the other. */
 function disassemble(
-  { bits }: View,
+  view: View,
   options: { disassembler: Disassembler; bytes: Uint8Array; address: bigint },
 ): Instruction[] {
   const { disassembler, bytes } = options;
+  const { bits, labels } = view;
   const found: Instruction[] = [];
   for (let at = 0; at < bytes.length;) {
     const address = options.address + BigInt(at);
     const rest = bytes.subarray(at, at + LONGEST_INSTRUCTION);
-    const { text, length } = disassembler(rest, { address, bits });
-    found.push({ address, bytes: rest.subarray(0, length), text });
+    const ip = address - view.toLinear(0n);
+    const { text, length, target } = disassembler(rest, { address: ip, bits });
+    found.push({
+      address,
+      bytes: rest.subarray(0, length),
+      text: withNames(text, {
+        labels,
+        address: view.physical(address),
+        target: target === undefined ? undefined : view.physical(view.toLinear(target)),
+      }),
+    });
     at += length;
   }
   return found;
+}
+
+/** An instruction with the label of its address before it, and that of its target behind it. */
+export function withNames(
+  text: string,
+  { labels, address, target }: {
+    labels: Labels;
+    address: number | undefined;
+    target: number | undefined;
+  },
+): string {
+  const label = address === undefined ? undefined : labels.at(address);
+  const leadsTo = target === undefined ? undefined : labels.near(target);
+  return `${label === undefined ? "" : `${label}: `}${text}${
+    leadsTo === undefined ? "" : ` <${leadsTo}>`
+  }`;
 }
 
 function sourceAround(view: View, linear: bigint): CodeLine[] | undefined {

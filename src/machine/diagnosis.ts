@@ -155,7 +155,7 @@ function stackOf(view: View): StackWord[] {
     const value = word.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
     // A return address is relative to CS; small numbers are rarely addresses.
     const physical = value < 16n ? undefined : view.physical(view.toLinear(value));
-    const symbol = physical === undefined ? undefined : view.symbolAt(physical);
+    const symbol = physical === undefined ? undefined : view.labels.near(physical);
     return { address: start + BigInt(i * size), value, symbol };
   });
 }

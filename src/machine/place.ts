@@ -1,6 +1,6 @@
 import type { ListingRow } from "../asm/mod.ts";
 import type { Program } from "../guest/mod.ts";
-import { findConstants } from "../guest/program.ts";
+import { Labels } from "../guest/labels.ts";
 import { uapi } from "../kvm/mod.ts";
 import type { RegisterFile } from "../x86/mod.ts";
 import { EFER } from "../x86/control.ts";
@@ -42,7 +42,7 @@ export class View {
   /** The registers when the view was made. */
   readonly registers: RegisterFile;
   #rows: ListingRow[] | undefined;
-  #labels: [address: bigint, name: string][] | undefined;
+  #labels: Labels | undefined;
 
   /** Looks at `machine` as it is now. */
   constructor(machine: Machine, program: Program) {
@@ -77,7 +77,7 @@ export class View {
       selector: cs.selector,
       linear,
       physical,
-      symbol: physical === undefined ? undefined : this.symbolAt(physical),
+      symbol: physical === undefined ? undefined : this.labels.near(physical),
       line: row && { file: row.file, line: row.line, source: row.source.trim() },
     };
   }
@@ -138,35 +138,10 @@ export class View {
     return found !== undefined && made.every((byte, i) => byte === found[i]) ? row : undefined;
   }
 
-  /** The label before a guest-physical address, where the address is part of the program. */
-  symbolAt(physical: number): string | undefined {
-    const { segments } = this.program;
-    const segment = segments.find(({ address, bytes, size = bytes.length }) =>
-      address <= physical && physical < address + size
-    );
-    if (segment === undefined) return undefined;
-    this.#labels ??= this.#findLabels();
-    const label = this.#labels.findLast(([address]) => address <= BigInt(physical));
-    if (label === undefined || label[0] < BigInt(segment.address)) return undefined;
-    const distance = BigInt(physical) - label[0];
-    return distance === 0n ? label[1] : `${label[1]}+0x${distance.toString(16)}`;
+  /** The program's labels. */
+  get labels(): Labels {
+    return this.#labels ??= new Labels(this.program);
   }
-
-  /** The labels by physical address. The assembler's symbols are also constants: those are left out. */
-  #findLabels(): [bigint, string][] {
-    const { symbols, listing, segments: [{ address, bytes }], format } = this.program;
-    const labels = [...symbols].map(([name, value]): [bigint, string] => [value, name]);
-    if (format !== "source") return labels.sort(byAddress);
-    const isConstant = findConstants(listing);
-    const end = BigInt(address + bytes.length);
-    return labels
-      .filter(([value, name]) => value >= BigInt(address) && value <= end && !isConstant(name))
-      .sort(byAddress);
-  }
-}
-
-function byAddress([a]: [bigint, string], [b]: [bigint, string]): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** `0x7c05`, `f000:fff0 (0xffff0)`, with the label and the line where they are known. */

@@ -13,6 +13,8 @@ export interface Disassembled {
   readonly length: number;
   /** Where it leads: on to the next one, into a handler, or elsewhere. */
   readonly flow: "next" | "interrupt" | "branch";
+  /** The address that it jumps to or that it calls, or of the memory that it names relative to RIP. */
+  readonly target?: bigint;
 }
 
 /** Puts the first instruction of `code` into words. */
@@ -50,6 +52,9 @@ export async function loadDisassembler(): Promise<Disassembler> {
     decoder.ip = address;
     const instruction = decoder.decode();
     try {
+      const target = instruction.isIpRelMemoryOperand
+        ? instruction.ipRelMemoryAddress
+        : instruction.nearBranchTarget;
       return instruction.isInvalid ? { text: "(bad)", length: 1, flow: "branch" } : {
         text: formatter.format(instruction),
         length: instruction.length,
@@ -58,6 +63,8 @@ export async function loadDisassembler(): Promise<Disassembler> {
           : instruction.flowControl === FlowControl.Interrupt
           ? "interrupt"
           : "branch",
+        // 0 stands for none.
+        ...(target !== 0n && { target }),
       };
     } finally {
       instruction.free();

@@ -98,6 +98,17 @@ kvmTest(
   },
 );
 
+kvmTest("trace shows labels that stand in lines of their own", async () => {
+  const source = "start:\n nop\n.next:\n nop\nlast: hlt\n.end:\n";
+  const { stdout } = await withGuest(["trace"], source);
+  assertEquals(stdout.split("\n").map((line) => line.slice(33).trim()), [
+    "start: nop",
+    ".next: nop",
+    "last: hlt",
+    "",
+  ]);
+}, { lacks: slow });
+
 kvmTest("trace disassembles what is no source line: code the guest has made", async () => {
   const { stdout } = await withGuest(
     ["trace"],
@@ -183,7 +194,7 @@ Deno.test("disasm begins an instruction at every label, and knows a constant fro
   const { stdout } = await withGuest(["disasm"], source);
   assertEquals(
     stdout,
-    `  00000000  eb02                  jmp short 4
+    `  00000000  eb02                  jmp short 4 <start>
 text:
   00000002  66                    (bad)
   00000003  e8                    (bad)
@@ -200,7 +211,7 @@ testUnless(
   async () => {
     const folder = await Deno.makeTempDir();
     try {
-      const source = 'char text[] = {0x66}; void _start(void) { __asm__("jmp . + 0x12"); }\n';
+      const source = 'char text[] = {0x66}; void _start(void) { __asm__("jmp . + 2"); }\n';
       await Deno.writeTextFile(`${folder}/a.c`, source);
       const flags = ["-static", "-nostdlib", "-no-pie", "-ffreestanding", "-O1"];
       const { code } = await execute(["cc", ...flags, "-o", `${folder}/a.elf`, `${folder}/a.c`]);
@@ -208,8 +219,9 @@ testUnless(
       const { stdout } = await runProgram(["disasm", `${folder}/a.elf`], { permissions });
       assertMatch(
         stdout,
-        /^_start:\n( .*endbr64\n)? {2}([0-9a-f]{8}) {2}eb10 +jmp short 0x[1-9a-f]/,
+        /^_start:\n( .*endbr64\n)? {2}([0-9a-f]{8}) {2}eb00 +jmp short 0x[1-9a-f]/,
       );
+      assertMatch(stdout, /eb00 +jmp short 0x[0-9a-f]+ <_start\+0x[0-9a-f]+>\n/);
       assertEquals(stdout.includes("text:"), false);
     } finally {
       await Deno.remove(folder, { recursive: true });

@@ -67,7 +67,7 @@ kvmTest("diagnose() disassembles code that has changed since it was assembled", 
     "nop",
     "hlt",
   ));
-  assertEquals(code.find(({ isHere }) => isHere)?.text, "out 0x61, al");
+  assertEquals(code.find(({ isHere }) => isHere)?.text, "here: out 0x61, al");
 });
 
 testUnless(
