@@ -109,7 +109,11 @@ export class GuestMemory implements Disposable {
     for (const watch of this.#watches) watch.addBytes(offset, length);
   }
 
-  /** Watches from now on which pages are written; it takes the dirty log of KVM, which stays on. */
+  /**
+   * Watches from now on which pages are written; it takes the dirty log of KVM, which stays on.
+   *
+   * @throws {TypeError} When the slot has been removed.
+   */
   watchWrites(): WriteWatch {
     if (this.#log === undefined) this.setDirtyLog(true);
     // What was written before is the affair of the others.
@@ -122,8 +126,16 @@ export class GuestMemory implements Disposable {
     return watch;
   }
 
+  /** The slot's number may be another's by now, and the memory of this process something else. */
+  #checkPresent(): void {
+    if (this.#mapping.closed) {
+      throw new TypeError(`Cannot use memory slot ${this.slot}: it has been removed`);
+    }
+  }
+
   /** Reads KVM's log, which is empty then, and hands it to everybody who watches. */
   #collect(): Uint32Array<ArrayBuffer> {
+    this.#checkPresent();
     const { bits, argument } = this.#log ?? dirtyLog(this.slot, this.size);
     this.#vm.ioctl(ioctls.KVM_GET_DIRTY_LOG, argument, `read the dirty log of slot ${this.slot}`);
     for (let i = 0; i < bits.length; i++) {
@@ -135,9 +147,10 @@ export class GuestMemory implements Disposable {
   /**
    * Makes KVM log which pages the guest writes (`KVM_MEM_LOG_DIRTY_PAGES`), or stop it.
    *
-   * @throws {TypeError} When it is to stop while somebody watches.
+   * @throws {TypeError} When it is to stop while somebody watches, or the slot has been removed.
    */
   setDirtyLog(enabled: boolean): void {
+    this.#checkPresent();
     if (!enabled && this.#watches.size > 0) {
       throw new TypeError(`Cannot stop the dirty log of slot ${this.slot}: it is being watched`);
     }
@@ -156,6 +169,7 @@ export class GuestMemory implements Disposable {
    * @returns A bit a page of 4096 bytes, the lowest address in bit 0 of the first element; valid until
    * the next call.
    * @throws {KvmError} `ENOENT` when the log is off ({@linkcode GuestMemory.setDirtyLog}).
+   * @throws {TypeError} When the slot has been removed.
    */
   dirtyLog(): Uint32Array<ArrayBuffer> {
     return this.#collect();

@@ -262,6 +262,24 @@ kvmTest("remove() takes the memory from the guest and from this process", () => 
   assertEquals(guest.vcpu.run().reason, "mmio");
 });
 
+kvmTest("a slot that was removed leaves the one that got its number alone", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  const removed = vm.addMemory({ size: PAGE_SIZE, logDirtyPages: true });
+  const watch = removed.watchWrites();
+  removed.remove();
+  // Its log is 32 KiB: KVM would write them over 8 bytes.
+  const next = vm.addMemory({ size: 2 ** 30, logDirtyPages: true });
+  assertEquals(next.slot, removed.slot);
+  const uses = [
+    () => removed.dirtyLog(),
+    () => removed.setDirtyLog(true),
+    () => removed.watchWrites(),
+    () => watch.take(),
+  ];
+  for (const use of uses) assertThrows(use, TypeError, "slot 0: it has been removed");
+});
+
 kvmTest("views of closed memory read nothing and write nowhere", () => {
   const { kvm, vcpu, ram } = guestOf([HLT]);
   const run = vcpu.kvmRun;
