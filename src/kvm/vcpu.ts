@@ -61,6 +61,8 @@ export const RING_LENGTH: number = Math.floor(
   (PAGE_SIZE - kvmCoalescedMmioRing.size) / kvmCoalescedMmio.size,
 );
 
+const MSR_VALUE = kvmMsrEntry.offsetOf("data");
+
 const REQUEST_INTERRUPT_WINDOW = Run.offsetOf("request_interrupt_window");
 const READY_FOR_INTERRUPT = Run.offsetOf("ready_for_interrupt_injection");
 const IMMEDIATE_EXIT = Run.offsetOf("immediate_exit");
@@ -754,12 +756,31 @@ export class Vcpu implements Disposable {
       if (sameBytes(now, saved)) continue;
       this.#descriptor.ioctl(set, saved, `restore the ${name} of vCPU ${this.id}`);
     }
-    const { msrs } = state;
+    this.#restoreMsrs(state.msrs);
+  }
+
+  /** Sets those that differ: some KVMs refuse an MSR even with the value that it has. */
+  #restoreMsrs(msrs: Uint8Array<ArrayBuffer>): void {
     scratch.set(msrs);
     const now = scratch.subarray(0, msrs.length);
-    this.#descriptor.ioctl(ioctls.KVM_GET_MSRS, now, `read the MSRs of vCPU ${this.id}`);
-    if (sameBytes(now, msrs)) return;
-    this.#descriptor.ioctl(ioctls.KVM_SET_MSRS, msrs, `restore the MSRs of vCPU ${this.id}`);
+    // KVM stops at the first that it refuses: what is behind that counts as different.
+    const done = this.#descriptor.ioctl(
+      ioctls.KVM_GET_MSRS,
+      now,
+      `read the MSRs of vCPU ${this.id}`,
+    );
+    const read = kvmMsrs.size + done * kvmMsrEntry.size;
+    if (read === msrs.length && sameBytes(now, msrs)) return;
+    const before = new DataView(msrs.buffer, msrs.byteOffset, msrs.length);
+    const after = new DataView(now.buffer, now.byteOffset, now.length);
+    const differ: MsrEntry[] = [];
+    for (let at = kvmMsrs.size; at < msrs.length; at += kvmMsrEntry.size) {
+      const value = at + MSR_VALUE;
+      if (at >= read || before.getBigUint64(value, true) !== after.getBigUint64(value, true)) {
+        differ.push(kvmMsrEntry.read(before, at));
+      }
+    }
+    this.setMsrs(differ);
   }
 
   #get<T>(ioctl: Ioctl, layout: Struct<T>): T {

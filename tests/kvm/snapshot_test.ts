@@ -192,6 +192,37 @@ kvmTest("restore() brings back FPU, debug and model-specific registers", () => {
   assertEquals(vcpu!.getDebugregs().db[0], 0n);
 });
 
+kvmTest("restore() brings back the registers behind one that KVM refuses to set", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [vcpu] = vm.vcpus;
+  vcpu!.setCpuid(kvm.supportedCpuid());
+  // Without an in-kernel local APIC KVM lists MSR_KVM_ASYNC_PF_INT, gives it, and takes no value.
+  const MSR_KVM_ASYNC_PF_INT = 0x4b56_4d06;
+  const IA32_TSC_ADJUST = 0x3b;
+  const listed = kvm.msrIndices();
+  assert(listed.indexOf(MSR_KVM_ASYNC_PF_INT) < listed.indexOf(IA32_TSC_ADJUST));
+  const [data] = vcpu!.getMsrs([MSR_KVM_ASYNC_PF_INT]);
+  assertThrows(() => vcpu!.setMsrs([{ index: MSR_KVM_ASYNC_PF_INT, data: data! }]), KvmError);
+  vcpu!.setMsrs([{ index: IA32_TSC_ADJUST, data: 1n }]);
+  using snapshot = vm.snapshot();
+  vcpu!.setMsrs([{ index: IA32_TSC_ADJUST, data: 2n }]);
+  snapshot.restore();
+  assertEquals(vcpu!.getMsrs([IA32_TSC_ADJUST]), [1n]);
+});
+
+kvmTest("restoreState() refuses a model-specific register that this KVM does not have", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [vcpu] = vm.vcpus;
+  const state = vcpu!.saveState([]);
+  // struct kvm_msrs with one entry: the number of entries, the index at 8, the value at 16.
+  const msrs = new Uint8Array(24);
+  msrs[0] = 1;
+  new DataView(msrs.buffer).setUint32(8, 0xdead_beef, true);
+  assertThrows(() => vcpu!.restoreState({ ...state, msrs }), KvmError, "set MSR 0xdeadbeef");
+});
+
 kvmTest("restore() brings back the interrupt controller and the timer", () => {
   using kvm = Kvm.open();
   using vm = kvm.createVm();
