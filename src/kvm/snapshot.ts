@@ -32,8 +32,7 @@ interface SavedMemory {
 /** A slot of a VM that can be restored. */
 interface Watched {
   readonly memory: GuestMemory;
-  /** Nobody writes to read-only memory. */
-  readonly watch: WriteWatch | undefined;
+  readonly watch: WriteWatch;
 }
 
 /** A vCPU as it was. */
@@ -94,6 +93,7 @@ export class Snapshot implements Disposable {
   readonly #origin: Vm | undefined;
   readonly #memory: SavedMemory[] = [];
   readonly #machine: SavedMachine;
+  #isClosed = false;
   /** What was written since, in the VM that it was taken of and in its clones. */
   readonly #watched = new WeakMap<Vm, Watched[]>();
 
@@ -106,6 +106,8 @@ export class Snapshot implements Disposable {
 
   /** {@linkcode Vm.snapshot} */
   static take(vm: Vm): Snapshot {
+    // Throws where the VM is closed, which has nothing to be noted.
+    void vm.fd;
     const msrs = vm.kvm.msrIndices().filter((index) => index !== IA32_TIME_STAMP_COUNTER);
     const snapshot = new Snapshot(vm.kvm, {
       setup: { ...vm.setup },
@@ -153,11 +155,9 @@ export class Snapshot implements Disposable {
   }
 
   #watch(vm: Vm): void {
-    const watched = vm.memory.map((memory) => ({
-      memory,
-      watch: memory.readOnly ? undefined : memory.watchWrites(),
-    }));
+    const watched: Watched[] = [];
     this.#watched.set(vm, watched);
+    for (const memory of vm.memory) watched.push({ memory, watch: memory.watchWrites() });
   }
 
   /** Everything but memory, as it was. */
@@ -165,8 +165,13 @@ export class Snapshot implements Disposable {
     return this.#machine;
   }
 
-  /** The memory, as it was: the pages that are not all zero. */
+  /**
+   * The memory, as it was: the pages that are not all zero.
+   *
+   * @throws {TypeError} When the snapshot is closed.
+   */
   *memory(): Generator<MemoryImage> {
+    this.#checkOpen("read its memory");
     for (const { guestAddress, size, readOnly, mapping } of this.#memory) {
       const pages = new Map<number, Uint8Array>();
       for (let at = 0; at < size; at += PAGE_SIZE) {
@@ -214,9 +219,11 @@ export class Snapshot implements Disposable {
    * Sets a VM back: the one the snapshot was taken of, or a clone of it.
    *
    * @throws {KvmError} When KVM refuses a part of the state.
-   * @throws {TypeError} When memory slots were added to the VM or removed, or it is closed.
+   * @throws {TypeError} When memory slots or vCPUs were added to the VM or removed, or it or the
+   * snapshot is closed.
    */
   restore(vm: Vm | undefined = this.#origin): void {
+    this.#checkOpen("restore");
     if (vm === undefined) throw new TypeError("Cannot restore: this snapshot has clones only");
     const watched = this.#watched.get(vm);
     if (watched === undefined) {
@@ -226,11 +233,15 @@ export class Snapshot implements Disposable {
     if (memory.length !== watched.length || watched.some((slot, i) => slot.memory !== memory[i])) {
       throw new TypeError("Cannot restore: the VM's memory slots are not those of the snapshot");
     }
+    const saved = this.#machine.vcpus;
+    if (vcpus.length !== saved.length || saved.some(({ id }, i) => id !== vcpus[i]!.id)) {
+      throw new TypeError("Cannot restore: the VM's vCPUs are not those of the snapshot");
+    }
     // An unfinished access still writes to memory.
     for (const vcpu of vcpus) vcpu.abandon();
     for (const [i, slot] of watched.entries()) restoreMemory(slot, this.#memory[i]!.mapping.bytes);
     this.#restoreChips(vm);
-    for (const [i, { state }] of this.#machine.vcpus.entries()) vcpus[i]!.restoreState(state);
+    for (const [i, { state }] of saved.entries()) vcpus[i]!.restoreState(state);
   }
 
   #restoreChips(vm: Vm): void {
@@ -240,22 +251,26 @@ export class Snapshot implements Disposable {
 
   /**
    * Makes a further VM in the same state. Its memory is shared with the snapshot until it is written
-   * (copy on write): no clone sees another's writes.
+   * (copy on write): no clone sees another's writes. What was enabled or registered besides memory,
+   * vCPUs, interrupt controller and timer (capabilities, MSR filters, eventfds, zones) it does not have.
    *
    * @returns The VM, closed by the caller or with its KVM.
    * @throws {KvmError} When KVM cannot make it, or refuses a part of the state.
+   * @throws {TypeError} When the snapshot is closed.
    */
   clone(): Vm {
+    this.#checkOpen("clone");
     const { setup, vcpus } = this.#machine;
     const vm = this.#kvm.createVm();
     try {
-      if (setup.identityMapAddress) vm.setIdentityMapAddress(setup.identityMapAddress);
-      if (setup.tssAddress) vm.setTssAddress(setup.tssAddress);
+      if (setup.identityMapAddress !== undefined) {
+        vm.setIdentityMapAddress(setup.identityMapAddress);
+      }
+      if (setup.tssAddress !== undefined) vm.setTssAddress(setup.tssAddress);
       if (setup.irqchip) vm.createIrqchip();
       if (setup.pit) vm.createPit(setup.pit);
       for (const { guestAddress, size, readOnly, fd } of this.#memory) {
-        const logDirtyPages = !readOnly;
-        vm.addMemory({ guestAddress, size, readOnly, logDirtyPages, fd, private: true });
+        vm.addMemory({ guestAddress, size, readOnly, logDirtyPages: true, fd, private: true });
       }
       this.#watch(vm);
       const made: Vcpu[] = vcpus.map(({ id }) => vm.createVcpu(id));
@@ -269,9 +284,14 @@ export class Snapshot implements Disposable {
     }
   }
 
+  #checkOpen(verb: string): void {
+    if (this.#isClosed) throw new TypeError(`Cannot ${verb}: the snapshot is closed`);
+  }
+
   /** Gives up the copy of the memory; VMs and clones live on. Again, it does nothing. */
   close(): void {
-    if (this.#origin) this.#watched.get(this.#origin)?.forEach(({ watch }) => watch?.close());
+    this.#isClosed = true;
+    if (this.#origin) this.#watched.get(this.#origin)?.forEach(({ watch }) => watch.close());
     for (const { fd, mapping } of this.#memory.splice(0)) {
       mapping.close();
       this.#libc.close(fd);
@@ -301,7 +321,6 @@ const CHIPS = [0, 1, 2];
 
 /** Copies back the pages that were written, neighbours together. */
 function restoreMemory({ memory, watch }: Watched, saved: Uint8Array): void {
-  if (watch === undefined) return;
   const pages = watch.take();
   for (let i = 0; i < pages.length;) {
     const first = pages[i]!;

