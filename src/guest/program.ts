@@ -78,6 +78,7 @@ export interface Contents {
 export function fromAssembly(source: string, assembly: Assembly, options: LoadOptions): Program {
   const { name } = options;
   const { bytes, origin, bits, listing, symbols, warnings } = assembly;
+  if (bytes.length === 0) throw new GuestError(name, "There is no instruction in it");
   return settle((names) => parseDirectives(source, { ...names, name }), {
     name,
     format: "source",

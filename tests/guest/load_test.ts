@@ -13,6 +13,9 @@ function load(content: string | number[], name: string, overrides: Override[] = 
   return loadGuest(bytes, { name, overrides });
 }
 
+/** `hlt;é` */
+const LATIN_1 = [0x68, 0x6c, 0x74, 0x3b, 0xe9, 0x0a];
+
 const BOOT_SECTOR = [...new Array(510).fill(0x90), 0x55, 0xaa];
 
 Deno.test("loadGuest() finds what a file is from its content, whatever it is called", () => {
@@ -27,9 +30,9 @@ Deno.test("loadGuest() finds what a file is from its content, whatever it is cal
     // Text in one line can be machine code: here the name decides.
     ["hlt", "guest.asm", "source"],
     ["hlt", "guest.img", "flat"],
-    // So it does for text in another encoding than UTF-8: "; é".
-    [[0x3b, 0xe9, 0x0a], "guest.asm", "source"],
-    [[0x3b, 0xe9, 0x0a], "guest", "flat"],
+    // So it does for text in another encoding than UTF-8.
+    [LATIN_1, "guest.asm", "source"],
+    [LATIN_1, "guest", "flat"],
   ];
   for (const [content, name, format] of cases) {
     assertEquals(load(content, name).format, format, `${JSON.stringify(content)} in ${name}`);
@@ -37,7 +40,7 @@ Deno.test("loadGuest() finds what a file is from its content, whatever it is cal
 });
 
 Deno.test("loadGuest() warns of a source that is not UTF-8", () => {
-  assertEquals(load([0x3b, 0xe9, 0x0a], "guest.asm").warnings, [
+  assertEquals(load(LATIN_1, "guest.asm").warnings, [
     "guest.asm: It is not UTF-8 and is read as Latin-1: what is not ASCII in its strings becomes UTF-8",
   ]);
 });

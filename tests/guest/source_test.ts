@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { AssemblyError } from "../../src/asm/mod.ts";
-import { loadSource } from "../../src/guest/mod.ts";
+import { GuestError, loadSource } from "../../src/guest/mod.ts";
 
 function place(source: string): { load: number; entry: number; stack: number } {
   const { segments: [{ address: load }], entry, stack } = loadSource(source, "guest.asm");
@@ -127,4 +127,12 @@ Deno.test("loadSource() finds labels where the image was put, and leaves constan
   assertEquals([...symbols], [["start", 0x1_0001n], ["start.end", 0x1_0002n], ["SIZE", 4n]]);
   // The CPU counts them from DS, and the assembler from the image.
   assertEquals(settings.set.map(({ value }) => value), [1n, 4n]);
+});
+
+Deno.test("loadSource() refuses a source without an instruction", () => {
+  const { message } = assertThrows(
+    () => loadSource("; nothing\nx equ 1\n", "guest.asm"),
+    GuestError,
+  );
+  assertEquals(message, "guest.asm: There is no instruction in it");
 });
