@@ -77,6 +77,8 @@ export interface Libc {
   ): number;
   /** `int timer_delete(timer_t timer)` */
   timer_delete(timer: bigint): number;
+  /** `int usleep(useconds_t microseconds)`, in another thread: this one goes on meanwhile. */
+  usleep(microseconds: number): Promise<number>;
   /**
    * `long syscall(long number, struct perf_event_attr *, pid_t, int cpu, int group, unsigned long)`:
    * the C library has no function of this call's own.
@@ -137,6 +139,7 @@ const onDemand = {
   timer_create: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   timer_settime: { parameters: ["u64", "i32", "buffer", "buffer"], result: "i32" },
   timer_delete: { parameters: ["u64"], result: "i32" },
+  usleep: { parameters: ["u32"], result: "i32", nonblocking: true },
   perf_event_open: {
     name: "syscall",
     parameters: ["i64", "buffer", "i32", "i32", "i32", "u64"],

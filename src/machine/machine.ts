@@ -13,6 +13,7 @@ import {
   type IoExit,
   Kvm,
   KvmError,
+  libc,
   type MmioExit,
   type Snapshot,
   type Vcpu,
@@ -547,7 +548,11 @@ function fromLittleEndian(data: Uint8Array): number {
   return data.reduceRight((value, byte) => value * 256 + byte, 0);
 }
 
-/** Lets the event loop take a turn: timers and signal listeners run (a microtask is not enough). */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/**
+ * Lets the event loop take a turn: timers and signal listeners run. For that Deno has to wait for
+ * something that is not there yet, if only for a moment: after `setImmediate` it looks for signals every
+ * 61st time alone, and `setTimeout` waits for 1 to 2 ms.
+ */
+async function turn(): Promise<void> {
+  await libc().usleep(1);
 }

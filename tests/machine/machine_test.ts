@@ -95,19 +95,25 @@ kvmTest("Machine.holds() compares RAM with bytes, and RAM alone", () => {
   assert(!machine.holds(0x1fff, Uint8Array.of(2, 0)));
 });
 
-kvmTest("Machine.run() is interrupted by a signal within 50 ms", async () => {
+kvmTest("Machine.run() lets the listener of a signal end it within 50 ms", async () => {
   for (const source of ["jmp $", "again: out 0x80, al\njmp again"]) {
     const program = loadSource(`;! io: ignore\n${source}`, "loop.asm");
     const late = await median(async () => {
       using machine = Machine.for(program);
       const interruption = new AbortController();
-      let aborted = 0;
+      const interrupt = () => interruption.abort();
+      Deno.addSignalListener("SIGUSR2", interrupt);
+      let sent = 0;
       setTimeout(() => {
-        aborted = performance.now();
-        interruption.abort();
+        sent = performance.now();
+        Deno.kill(Deno.pid, "SIGUSR2");
       }, 30);
-      assertEquals((await machine.run({ signal: interruption.signal })).reason, "interrupted");
-      return performance.now() - aborted;
+      try {
+        assertEquals((await machine.run({ signal: interruption.signal })).reason, "interrupted");
+        return performance.now() - sent;
+      } finally {
+        Deno.removeSignalListener("SIGUSR2", interrupt);
+      }
     });
     assert(late <= 2.5 * LATE, `${late} ms: ${source}`);
   }
