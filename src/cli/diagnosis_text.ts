@@ -26,6 +26,8 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style): string {
       `  ${dim(hex(address, 8))}  ${hex(value, digits)}${symbol ? `  ${symbol}` : ""}\n`
     );
     parts.push(`\n${bold("Stack")}\n`, ...words);
+  } else if (!registersLost) {
+    parts.push(`\n${bold("Stack")}\n  Nothing: where it points is no memory\n`);
   }
   return parts.join("");
 }
