@@ -215,13 +215,16 @@ export class Machine implements Disposable {
   }
 
   /**
-   * Copies a program into RAM and sets the CPU to its first instruction.
+   * Copies a program into RAM and sets the CPU to its first instruction. What the last program left in
+   * the rest of RAM, in devices and in registers that {@linkcode startIn} does not set stays.
    *
    * @throws {RangeError} When it does not fit into RAM, or its mode cannot reach its entry point.
    * @throws {GuestError} When no CPU can be in the state that its settings ask for.
    */
   load(program: Program): void {
     const { entry, stack, settings: { mode, set } } = program;
+    // What the last program left unfinished might still write to memory.
+    this.vcpu.abandon();
     for (const { address, bytes, size = bytes.length } of program.segments) {
       const region = this.#regionOf(address, size);
       if (region === undefined) {

@@ -1,4 +1,5 @@
 import type { Segment, Vcpu, Vm } from "../kvm/mod.ts";
+import { uapi } from "../kvm/uapi.ts";
 import { CR0, CR4, EFER } from "./control.ts";
 import { identityMap } from "./paging.ts";
 
@@ -90,7 +91,9 @@ export interface StartOptions {
 /**
  * Puts a vCPU into a mode, at its first instruction: what firmware and a boot loader would have done.
  * All general registers but RSP and RIP are zero, interrupts are off, and there is no GDT and no
- * IDT: a guest that loads a segment register or takes an exception sets up its own.
+ * IDT: a guest that loads a segment register or takes an exception sets up its own. An unfinished
+ * access is abandoned ({@linkcode Vcpu.abandon}), and a vCPU that waits for an interrupt or to be
+ * started runs. FPU, debug and model-specific registers, TR and LDTR stay as they are.
  *
  * @param vm The vCPU's VM; the paged modes get a memory slot with page tables, made anew each time.
  * @param options The mode and the place to start.
@@ -102,6 +105,8 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
   checkReach(entry, { what: `start in ${description} at`, most: maxEntry });
   checkReach(stack, { what: `put the stack of ${description} at`, most: maxStack });
   const tables = identityMap(mode, { at: PAGE_TABLES_ADDRESS, size: ramSize });
+  // It might still write to memory, or over the registers.
+  vcpu.abandon();
   if (tables.length > 0) placeTables(vm, tables);
   const { code, data, ip } = mode === "real"
     ? realModeSegments(entry)
@@ -142,6 +147,8 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
     rip: BigInt(ip),
     rflags: RFLAGS_CLEAR,
   });
+  // Without the in-kernel interrupt controller it is never anything else.
+  if (vm.setup.irqchip) vcpu.setMpState(uapi.KVM_MP_STATE_RUNNABLE);
 }
 
 /** A VM that starts again has a slot for them already; another mode's may be of another size. */

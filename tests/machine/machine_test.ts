@@ -87,6 +87,32 @@ kvmTest("Machine.load() loads one program after another, in any mode", async () 
   }
 });
 
+kvmTest("Machine.load() leaves nothing of the last program's unfinished access", async () => {
+  const unfinished = [
+    // KVM reads the byte at the exit, and would write it to the new program.
+    "mov esi, 0x300000\nmov edi, 2\nmovsb\nhlt",
+    // Across two pages, the second part of which was not run.
+    "mov eax, [0x300ffe]\nhlt",
+  ];
+  using machine = new Machine();
+  for (const source of unfinished) {
+    machine.load(loadSource(`;! mode: protected\nbits 32\n${source}`, "last.asm"));
+    assertEquals((await machine.run()).reason, "unhandled");
+    machine.load(loadSource("mov al, 42\nhlt", "next.asm"));
+    assertEquals(machine.read(0, 3), Uint8Array.of(0xb0, 42, 0xf4));
+    assertEquals(await machine.run(), { reason: "hlt" });
+    assertEquals(machine.registers().regs.rax, 42n);
+  }
+});
+
+kvmTest("Machine.load() wakes a CPU that waits for an interrupt", async () => {
+  using machine = new Machine({ irqchip: true });
+  machine.load(loadSource("cli\nhlt", "waits.asm"));
+  assertEquals(await machine.run({ timeout: 30 }), { reason: "timeout" });
+  machine.load(loadSource("mov al, 3\nout 0xf4, al", "next.asm"));
+  assertEquals(await machine.run({ timeout: 2000 }), { reason: "status", status: 3 });
+});
+
 kvmTest("Machine.holds() compares RAM with bytes, and RAM alone", () => {
   using machine = new Machine({ ram: 0x2000 });
   machine.write(0x1ffe, Uint8Array.of(1, 2));
