@@ -41,7 +41,7 @@ Options, which win over the guest's ;! directives of the same names:
   --irqchip yes|no     an in-kernel PIC, IOAPIC and PIT; HLT then waits for an interrupt
   --cpuid LEAF[.SUB]:REG=MASK
                        the bits of CPUID that the guest sees: 1:ecx=0xfffffffe
-  --set REG=VALUE      a register before the first instruction
+  --set REG=VALUE      a register before the first instruction: a number, 'c', a label, label + 4
   --expect 'WHAT'      something it must prove: 'ax = 42', 'word [0x400] = 42', 'zf = 1',
                        'output = "Hi\\n"', 'exit = shutdown', 'exit = status 3'; it replaces the
                        guest's own expectation of the same register, memory, output or exit

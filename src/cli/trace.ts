@@ -179,9 +179,10 @@ class Describer {
   constructor(program: Program, disassemble: Disassembler) {
     this.#program = program;
     const { listing, segments: [{ address }] } = program;
-    // Labels and blank lines make no bytes.
+    // Labels and blank lines make no bytes, and what is reserved has none in the image.
     this.#rows = new Map(
-      listing.filter(({ length }) => length > 0).map((row) => [address + row.offset, row]),
+      listing.filter(({ length, isReserved }) => length > 0 && !isReserved)
+        .map((row) => [address + row.offset, row]),
     );
     this.#labels = new Labels(program);
     this.#disassemble = disassemble;

@@ -123,7 +123,7 @@ export class View {
   /** The rows of the listing that made bytes, in the order of their addresses. */
   get rows(): readonly ListingRow[] {
     return this.#rows ??= this.program.listing
-      .filter(({ length }) => length > 0)
+      .filter(({ length, isReserved }) => length > 0 && !isReserved)
       .sort((a, b) => a.offset - b.offset);
   }
 

@@ -98,6 +98,12 @@ kvmTest(
   },
 );
 
+kvmTest("trace takes no reserved memory for the source of code", async () => {
+  const source = "nop\nhlt\nabsolute 1\nresb 1\n";
+  const { stdout } = await withGuest(["trace"], source);
+  assertEquals(stdout.split("\n").map((line) => line.slice(33).trim()), ["nop", "hlt", ""]);
+}, { lacks: slow });
+
 kvmTest("trace shows labels that stand in lines of their own", async () => {
   const source = "start:\n nop\n.next:\n nop\nlast: hlt\n.end:\n";
   const { stdout } = await withGuest(["trace"], source);
