@@ -56,14 +56,15 @@ type Part = [offset: number, length: number];
 export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const add = (...bytes: Uint8Array[]): Part => {
+  const addAll = (parts: Iterable<Uint8Array>): Part => {
     const start = size;
-    for (const chunk of bytes) {
+    for (const chunk of parts) {
       chunks.push(chunk);
       size += chunk.length;
     }
     return [start, size - start];
   };
+  const add = (bytes: Uint8Array) => addAll([bytes]);
   const { setup, vcpus, irqchips, pit } = snapshot.machine;
   const description: Description = {
     setup,
@@ -88,7 +89,7 @@ export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<Arr
     memory: [...snapshot.memory()].map(({ pages, ...slot }) => ({
       ...slot,
       offsets: [...pages.keys()],
-      pages: add(...pages.values()),
+      pages: addAll(pages.values()),
     })),
   };
   const text = new TextEncoder().encode(JSON.stringify(description));
