@@ -1,6 +1,6 @@
 import { Bytes } from "./bytes.ts";
 import { anyCpu, changeCpu, type Cpu, level32, level64 } from "./cpu.ts";
-import { encode, finalValue, markAddress, type Place } from "./encode.ts";
+import { encode, finalValue, markAddress, neither, type Place } from "./encode.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import {
   type Base,
@@ -747,7 +747,9 @@ export class Assembler {
         span: body.expression.span,
       });
     }
-    label.value = value;
+    // Of a multiple of an address the number remains.
+    const terms = value.terms.filter(({ factor }) => Math.abs(factor) === 1);
+    label.value = terms.length === value.terms.length ? value : { ...value, terms };
     label.known = !value.unknown;
     return before?.number !== value.number || before.unknown !== value.unknown;
   }
@@ -855,21 +857,25 @@ export class Assembler {
       return;
     }
     const count = this.#count(item);
+    item.count = count;
     if (times && count > 0 && isConstant(body)) {
       const start = out.length;
       const before = section.offset;
+      this.#dependsOnPlace = false;
       this.#writeOnce(body, item, out);
+      if (this.#dependsOnPlace) {
+        for (let i = 1; i < count; i++) this.#writeOnce(body, item, out);
+        return;
+      }
       const size = section.offset - before;
       if (size * count > mostBytes) {
         throw new AssemblyError("The binary is too large", { line: item.line, span: times.span });
       }
       if (this.#pass === "last") out.repeat(start, count);
       section.offset += size * (count - 1);
-      item.count = count;
       return;
     }
     for (let i = 0; i < count; i++) this.#writeOnce(body, item, out);
-    item.count = count;
   }
 
   #absoluteAddress(item: Item, expression: Expression): number {
@@ -1076,6 +1082,7 @@ export class Assembler {
     const value = expression.kind === "constant"
       ? expression.value
       : evaluate(expression, this.#scope(item));
+    if (value.terms.some(({ factor }) => Math.abs(factor) !== 1)) throw neither(item, span);
     const number = finalValue(value, this.#place(item), span);
     markAddress(value, out, unit);
     out.number(number, unit);

@@ -1,7 +1,7 @@
 import type { Bytes } from "./bytes.ts";
 import { anyCpu, type Cpu, level64, levelOf } from "./cpu.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
-import type { Base, Value } from "./expression.ts";
+import type { Base, Term, Value } from "./expression.ts";
 import {
   type Bits,
   type Encoding,
@@ -54,7 +54,7 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): bool
   if (hasOther(instruction.prefixes)) instruction = resolvePrefixes(instruction, place.bits);
   const { operands, mnemonic, prefixes } = instruction;
   if (mnemonic === "") {
-    if (prefixes.isBound || prefixes.isUnbound) {
+    if (/bnd/.test(prefixes.repeatWord)) {
       throw new AssemblyError("There is no branch behind this prefix", { line: place.line });
     }
     emitPrefixes(instruction, { place, out, repeat: prefixes.repeat });
@@ -165,7 +165,7 @@ type Fit = "yes" | "no" | "size missing";
 function matches(row: Row, instruction: Instruction, place: Place): Fit {
   const { operands, prefixes } = instruction;
   // NASM does not look at the prefixes where it chose a short jump itself.
-  if (prefixes.repeat !== 0 || prefixes.isUnbound) {
+  if (prefixes.repeatWord !== "") {
     const isChosen = row.isOptional && operands[0]!.distance !== "short";
     if (!isChosen && !takesRepeat(row, prefixes)) return "no";
   }
@@ -173,18 +173,21 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
   for (let i = 0; i < operands.length; i++) {
     const pattern = row.operands[i]!;
     const operand = operands[i]!;
+    if (operand.to && !pattern.isTo) return "no";
     switch (operand.kind) {
       case REGISTER: {
         const register = operand.register!;
         if (pattern.register !== undefined) {
           if (pattern.register !== register.name) return "no";
+          const isSized = register.class === "general" || register.class === "segment";
+          if (operand.size !== 0 && !isSized) return "no";
           break;
         }
         if (pattern.class !== register.class || pattern.isTo !== operand.to) return "no";
         if (pattern.except === register.name) return "no";
-        if (pattern.class === "general" && pattern.size !== 0 && pattern.size !== register.size) {
-          return "no";
-        }
+        if (pattern.class === "general") {
+          if (pattern.size !== 0 && pattern.size !== register.size) return "no";
+        } else if (!takesWrittenSize(row, pattern, operand)) return "no";
         break;
       }
       case MEMORY:
@@ -213,8 +216,30 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
   return fit;
 }
 
-function takesRepeat(row: Row, { repeat, isBound, isUnbound }: Prefixes): boolean {
-  return row.takesBound ? repeat !== 0xF2 || isBound : !isBound && !isUnbound;
+/**
+ * Whether a size may be written before a register that is no general one. Such of the system have
+ * a size of their own, whatever is written; MMX registers have that of the memory in their place.
+ */
+function takesWrittenSize(row: Row, pattern: Pattern, { size, distance }: Operand): boolean {
+  if (distance !== undefined) return false;
+  if (size === 0) return true;
+  switch (pattern.class) {
+    case "x87":
+      return false;
+    case "xmm":
+      return size === pattern.size;
+    case "mmx": {
+      const memory = row.operands.find(({ kinds }) => (kinds & MEMORY) !== 0);
+      return size === memory?.size && (memory.class === "mmx" || size === 32);
+    }
+    default:
+      return true;
+  }
+}
+
+function takesRepeat(row: Row, { repeatWord }: Prefixes): boolean {
+  const isBound = repeatWord === "bnd" || repeatWord === "nobnd";
+  return row.takesBound ? repeatWord !== "repne" && repeatWord !== "repnz" : !isBound;
 }
 
 /** The size that operands have in a mode by default; far pointers have no 64-bit form. */
@@ -235,8 +260,8 @@ function givesSize(row: Row, operands: readonly Operand[]): boolean {
 function isOffsetOnly(operand: Operand, prefixes: Prefixes, place: Place): boolean {
   if (!isPlainAddress(operand) || operand.displacementSize === 8) return false;
   if (place.bits !== 64) return true;
-  return (prefixes.addressSize === 32 || operand.displacementSize === 64) &&
-    operand.relative !== true;
+  const isWide = operand.displacementSize === 64;
+  return (prefixes.addressSize === 32 ? !isWide : isWide) && operand.relative !== true;
 }
 
 function takesImmediate(
@@ -317,13 +342,15 @@ function prefixCount({ prefixes }: Instruction, row: Row, place: Place): number 
 
 /** Whether `default bnd` puts BND before an instruction. */
 function isBound(prefixes: Prefixes, row: Row, place: Place): boolean {
-  return place.isBound && row.takesBound && !prefixes.isUnbound;
+  return place.isBound && row.takesBound && prefixes.repeatWord !== "nobnd";
 }
 
 /** The target's offset in the section where the jump stands; undefined if it is elsewhere. */
 function targetOffset(value: Value, place: Place): number | undefined {
   const { terms, number } = value;
-  if (terms.length === 0) return place.section === undefined ? Number(number) : undefined;
+  if (terms.every(({ factor }) => Math.abs(factor) !== 1)) {
+    return place.section === undefined ? Number(number) : undefined;
+  }
   if (terms.length > 1 || terms[0]!.of !== place.section || terms[0]!.factor !== 1) {
     return undefined;
   }
@@ -353,31 +380,24 @@ const noTerms: Value["terms"] = [];
 function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: number): Address {
   const fail = (reason: string) => new AssemblyError(reason, { line: place.line, span: operand });
   const { value } = operand;
-  let first: Register | undefined;
-  let second: Register | undefined;
-  let firstFactor = 0;
-  let secondFactor = 0;
-  let isFirstScaled = false;
   let bases = noTerms;
+  let registers = noTerms;
   for (const term of value.terms) {
-    const { of, factor } = term;
-    if (!("class" in of)) bases = bases === noTerms ? [term] : [...bases, term];
-    else if (of.class !== "general" || of.size === 8) {
+    const { of } = term;
+    if (!("class" in of)) {
+      if (Math.abs(term.factor) !== 1) throw neither(place, operand);
+      bases = bases === noTerms ? [term] : [...bases, term];
+    } else if (of.class !== "general" || of.size === 8) {
       throw fail(`Register ${of.name} cannot be part of an address`);
-    } else if (!first) {
-      first = of;
-      firstFactor = factor;
-      isFirstScaled = term.scaled;
-    } else if (!second) {
-      second = of;
-      secondFactor = factor;
-    } else throw fail("An address has at most two registers");
+    } else registers = registers === noTerms ? [term] : [...registers, term];
   }
+  const roles = registers === noTerms ? undefined : assignRegisters(registers, operand, fail);
+  const first = roles && (roles.base ?? roles.index);
   const displacement = relocate(value.number, bases, place, operand);
   // A section's address that is subtracted does not keep NASM from taking the rest for a known number.
   const isKnown = !value.unknown && bases.every(({ factor }) => factor < 0);
-  if (first && second && first.size !== second.size) {
-    throw fail(`Registers ${first.name} and ${second.name} differ in size`);
+  if (roles?.base && roles.index && roles.base.size !== roles.index.size) {
+    throw fail(`Registers ${roles.base.name} and ${roles.index.name} differ in size`);
   }
   const size = first?.size ?? plainSize(operand, place, prefixSize);
   if (prefixSize !== 0 && prefixSize !== size) {
@@ -385,6 +405,10 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
   }
   if (first && size === (place.bits === 64 ? 16 : 64)) {
     throw fail(`There are no ${size}-bit addresses in ${place.bits}-bit mode`);
+  }
+  const { displacementSize } = operand;
+  if (first && displacementSize > 8 && displacementSize !== (size === 16 ? 16 : 32)) {
+    throw fail(`A ${size}-bit address has no ${displacementSize}-bit displacement`);
   }
   const address: Address = {
     modrm: 0,
@@ -399,27 +423,9 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
     address.displacementSize = size / 8;
     return address;
   }
-  if (!first) return resolvePlain(address, operand, place);
+  if (!roles) return resolvePlain(address, operand, place);
   const small = size === 16 ? BigInt.asIntN(16, displacement) : BigInt.asIntN(32, displacement);
-  let base: Register | undefined = first;
-  let index = second;
-  let scale = secondFactor;
-  if (!second) {
-    ({ base, index, scale } = splitSingle(
-      first,
-      firstFactor,
-      isFirstScaled && operand.nosplit,
-      operand,
-    ));
-  } else if (firstFactor !== 1 || (secondFactor === 1 && isFirstScaled)) {
-    base = second;
-    index = first;
-    scale = firstFactor;
-    if (secondFactor !== 1) throw fail("An address has at most one scaled register");
-  }
-  if (index && isStackPointer(index) && scale === 1 && base && !isStackPointer(base)) {
-    [base, index] = [index, base];
-  }
+  const { base, index, scale } = roles;
   let mode = 2;
   if (size === 16) {
     const form = shortForm(base, index, scale);
@@ -443,8 +449,9 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
     if (isKnown && small === 0n && baseBits !== 5 && operand.displacementSize === 0) mode = 0;
   }
   if (mode !== 0) {
-    const isByte = operand.displacementSize === 8 ||
-      (operand.displacementSize === 0 && isKnown && small >= -128n && small <= 127n);
+    const isShort = operand.displacementSize === 8 ||
+      (isKnown && small >= -128n && small <= 127n);
+    const isByte = !operand.isWide && isShort;
     mode = isByte ? 1 : 2;
     address.displacementSize = isByte ? 1 : size === 16 ? 2 : 4;
   }
@@ -455,10 +462,8 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
 /** The address size where no register tells it. */
 function plainSize(operand: Operand, place: Place, prefixSize: number): number {
   const { displacementSize } = operand;
-  if (displacementSize >= 16) {
-    if (place.bits === 64 && displacementSize === 32) return prefixSize || 64;
-    return displacementSize;
-  }
+  const isOfAddress = displacementSize === 16 || (displacementSize > 16 && place.bits !== 64);
+  if (isOfAddress) return displacementSize;
   return prefixSize || place.bits;
 }
 
@@ -472,7 +477,8 @@ function resolvePlain(address: Address, operand: Operand, place: Place): Address
   address.modrm = 5;
   if (place.bits !== 64) return address;
   const isThread = operand.override?.name === "fs" || operand.override?.name === "gs";
-  address.isRelative = operand.value.terms.length > 0 &&
+  const { terms } = operand.value;
+  address.isRelative = terms.length > 0 && terms.every(({ factor }) => factor > 0) &&
     (operand.relative ?? (place.isRelative && !isThread));
   if (!address.isRelative) {
     address.modrm = 4;
@@ -481,29 +487,62 @@ function resolvePlain(address: Address, operand: Operand, place: Place): Address
   return address;
 }
 
-interface Split {
-  base: Register | undefined;
-  index: Register | undefined;
-  scale: number;
+/** Which register of an address is its base, and which its index. */
+interface Roles {
+  readonly base: Register | undefined;
+  readonly index: Register | undefined;
+  readonly scale: number;
 }
 
-/** One register times a factor: `[eax*2]` becomes `[eax+eax]`, `[eax*5]` `[eax+eax*4]`. */
-function splitSingle(
-  register: Register,
-  factor: number,
-  keepsIndex: boolean,
+/**
+ * Assigns the registers of an address as NASM does. Of two without a factor the first one written
+ * becomes the base, unless it was multiplied, if only by one. But where the address was added up of
+ * like things NASM has forgotten which came first, and takes them by their names. A single
+ * register with a factor becomes base and index where that makes the address shorter:
+ * `[eax*2]` is `[eax+eax]`, `[eax*5]` is `[eax+eax*4]`.
+ */
+function assignRegisters(
+  registers: Value["terms"],
   operand: Operand,
-): Split {
-  if (factor === 1) {
-    return keepsIndex
-      ? { base: undefined, index: register, scale: 1 }
-      : { base: register, index: undefined, scale: 0 };
+  fail: (reason: string) => AssemblyError,
+): Roles {
+  const [written] = registers;
+  const isSummed = operand.value.isSummed === true;
+  const sorted = registers.length === 1 ? registers : registers.toSorted(byName);
+  let base: Register | undefined;
+  let index: Register | undefined;
+  let scale = 0;
+  for (const { of, factor } of sorted) {
+    if (factor === 1 && !base) base = of as Register;
+    else if (!index) {
+      index = of as Register;
+      scale = factor;
+    } else throw fail("An address has at most two registers, and one with a factor");
   }
-  const isSplit = factor === 3 || factor === 5 || factor === 9 ||
-    (factor === 2 && !operand.nosplit && !isStackPointer(register));
-  return isSplit
-    ? { base: register, index: register, scale: factor - 1 }
-    : { base: undefined, index: register, scale: factor };
+  const wantsIndex = !isSummed && written!.scaled ? written!.of : undefined;
+  const wantsBase = !isSummed && !written!.scaled ? written!.of : undefined;
+  if ((base ?? index)!.size === 16) {
+    if (index && scale !== 1) throw fail("A 16-bit address has no factors");
+    return { base: base ?? index, index: base && index, scale };
+  }
+  if (scale === 1 && base && base !== index && (wantsIndex === base || wantsBase === index)) {
+    [base, index] = [index, base];
+  }
+  const keepsIndex = operand.nosplit && !isSummed;
+  const isSplit = scale === 3 || scale === 5 || scale === 9 ||
+    (scale === 2 && !isStackPointer(index!) && !keepsIndex);
+  if (!base && isSplit) return { base: index, index, scale: scale - 1 };
+  // R12 needs a SIB byte as RSP does.
+  if (!index && keepsIndex && wantsIndex === base && (base!.number & 7) !== 4) {
+    return { base: undefined, index: base, scale: 1 };
+  }
+  return index && isStackPointer(index) && scale === 1
+    ? { base: index, index: base, scale }
+    : { base, index, scale };
+}
+
+function byName({ of: a }: Term, { of: b }: Term): number {
+  return a.name < b.name ? -1 : 1;
 }
 
 function isStackPointer(register: Register): boolean {
@@ -546,19 +585,19 @@ function relocate(
         span,
       });
     }
-    if (factor === 1 ? added !== undefined : factor !== -1 || of !== place.section) {
-      throw new AssemblyError(
-        "The sum or multiple of addresses is neither a number nor an address",
-        {
-          line: place.line,
-          span,
-        },
-      );
-    }
+    // NASM takes a multiple of an address for the number that it is within the section.
+    if (Math.abs(factor) !== 1) continue;
+    if (factor === 1 ? added !== undefined : of !== place.section) throw neither(place, span);
     if (factor === 1) added = of;
     number += BigInt(factor * place.addressOf(of));
   }
   return number;
+}
+
+/** An error for a sum of addresses that no address can be made of. */
+export function neither({ line }: { readonly line: SourceLine }, span: Span): AssemblyError {
+  const reason = "The sum or multiple of addresses is neither a number nor an address";
+  return new AssemblyError(reason, { line, span });
 }
 
 /** The value of an operand as bytes will hold it. */
@@ -729,7 +768,7 @@ function emit(
 /** F2 or F3 before the instruction; a short jump that `bnd` was written before goes without it. */
 function findRepeat({ prefixes, operands }: Instruction, row: Row, place: Place): number {
   if (isBound(prefixes, row, place)) return 0xF2;
-  const isDropped = prefixes.isBound && !row.takesBound && row.isOptional &&
+  const isDropped = prefixes.repeatWord === "bnd" && !row.takesBound && row.isOptional &&
     operands[0]!.distance !== "short";
   return isDropped ? 0 : prefixes.repeat;
 }
@@ -808,10 +847,14 @@ function patchRelative(value: Value, { at, size, start, place, out, span }: Patc
   else {
     const from = place.section ? place.addressOf(place.section) : 0;
     const to = finalValue(value, place, span ?? { start: 0, end: 0 });
-    distance = Number(BigInt.asIntN(64, to - BigInt(from + end)));
+    distance = Number(BigInt.asIntN(32, to - BigInt(from + end)));
     out.marks?.push({ kind: "distance", at, size, value: value.number });
   }
-  if (size === 1 && (distance < -128 || distance > 127)) {
+  if (value.terms.some(({ factor }) => factor === -1)) {
+    throw new AssemblyError("A distance is no target", { line: place.line, span });
+  }
+  // How far a target outside the section is, NASM does not ask.
+  if (size === 1 && target !== undefined && (distance < -128 || distance > 127)) {
     throw new AssemblyError(
       `The short jump is out of range: ${distance} is not in -128 to 127`,
       { line: place.line, span },

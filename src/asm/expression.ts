@@ -27,6 +27,10 @@ export interface Value {
   readonly terms: readonly Term[];
   /** Whether a symbol in it is not defined yet; then the rest says nothing. */
   readonly unknown: boolean;
+  /** Whether there is no number in it, not even 0: a register alone. */
+  readonly lacksNumber?: boolean;
+  /** Whether it was added up of like things, two numbers or the same register: see `encode.ts`. */
+  readonly isSummed?: boolean;
 }
 
 const noTerms: readonly Term[] = [];
@@ -335,7 +339,8 @@ export class ExpressionParser {
     if (register) {
       lexer.next();
       const terms = [{ of: register, factor: 1, scaled: false }];
-      return { kind: "constant", value: { number: 0n, terms, unknown: false }, span };
+      const value = { number: 0n, terms, unknown: false, lacksNumber: true };
+      return { kind: "constant", value, span };
     }
     if (text.length === 3 && text.toLowerCase() === "seg") {
       lexer.next();
@@ -474,7 +479,7 @@ function unary(operator: UnaryOperator, operand: Value, place: Place): Value {
   if (operand.unknown) return operand;
   if (operator === "-") {
     const terms = operand.terms.map((term) => ({ ...term, factor: -term.factor }));
-    return { number: BigInt.asIntN(64, -operand.number), terms, unknown: false };
+    return { ...operand, number: BigInt.asIntN(64, -operand.number), terms };
   }
   if (operator === "seg") {
     throw new AssemblyError("A flat binary has no segments: seg has no value", place);
@@ -531,8 +536,17 @@ function add(left: Value, right: Value, sign: 1 | -1): Value {
     64,
     sign === 1 ? left.number + right.number : left.number - right.number,
   );
-  if (right.terms.length === 0) return { number, terms: left.terms, unknown: false };
-  if (left.terms.length === 0 && sign === 1) return { number, terms: right.terms, unknown: false };
+  const hasBoth = left.lacksNumber !== true && right.lacksNumber !== true;
+  let isSummed = left.isSummed === true || right.isSummed === true || (hasBoth && number !== 0n);
+  const lacksNumber = hasBoth
+    ? number === 0n
+    : left.lacksNumber === true && right.lacksNumber === true;
+  if (right.terms.length === 0) {
+    return { number, terms: left.terms, unknown: false, lacksNumber, isSummed };
+  }
+  if (left.terms.length === 0 && sign === 1) {
+    return { number, terms: right.terms, unknown: false, lacksNumber, isSummed };
+  }
   const terms = [...left.terms];
   for (const { of, factor, scaled } of right.terms) {
     const same = terms.findIndex((term) => term.of === of);
@@ -542,20 +556,23 @@ function add(left: Value, right: Value, sign: 1 | -1): Value {
     }
     const sum = terms[same]!.factor + sign * factor;
     if (sum === 0) terms.splice(same, 1);
-    else terms[same] = { of, factor: sum, scaled: false };
+    else {
+      terms[same] = { of, factor: sum, scaled: false };
+      isSummed = true;
+    }
   }
-  return { number, terms, unknown: false };
+  return { number, terms, unknown: false, lacksNumber, isSummed };
 }
 
 function multiply(left: Value, right: Value, place: Place): Value {
   if (right.terms.length > 0 && left.terms.length === 0) return multiply(right, left, place);
   const by = requireScalar(right, "*", place);
   const number = BigInt.asIntN(64, left.number * by);
-  if (left.terms.length === 0) return { number, terms: noTerms, unknown: false };
+  if (left.terms.length === 0) return { ...left, number };
   const terms = by === 0n
     ? noTerms
     : left.terms.map((term) => ({ of: term.of, factor: term.factor * Number(by), scaled: true }));
-  return { number, terms, unknown: false };
+  return { ...left, number, terms };
 }
 
 /**

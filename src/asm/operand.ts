@@ -31,6 +31,8 @@ export class Operand {
   override: Register | undefined;
   /** Memory: the size written in the brackets, for displacement or address; 0 if none. */
   displacementSize = 0;
+  /** Memory: whether a size above a byte was written in the brackets, the last one or not. */
+  isWide = false;
   /** Memory: `a16`, `a32` or `a64` written in the brackets; 0 if none. */
   addressPrefix = 0;
   /** Memory: `rel` (true) or `abs` (false). */

@@ -28,10 +28,8 @@ export interface Instruction {
 export interface Prefixes {
   /** `rep`, `repne` …: F3 or F2. */
   repeat: number;
-  /** `bnd` was written, not `repne`: F2 too. */
-  isBound: boolean;
-  /** `nobnd` was written. */
-  isUnbound: boolean;
+  /** The word that says so, or `nobnd`; "" if none. */
+  repeatWord: string;
   /** `lock`: F0. */
   lock: number;
   /** `wait`: 9B. */
@@ -99,7 +97,7 @@ export interface Statement {
 
 /** What a word means at the head of a statement; a reserved one nothing there. */
 type Word =
-  | { readonly kind: "prefix"; readonly set: (prefixes: Prefixes) => void }
+  | { readonly kind: "prefix"; readonly slot: string; readonly set: (prefixes: Prefixes) => void }
   | { readonly kind: "data" | "reserve"; readonly unit: number }
   | { readonly kind: "equ" | "incbin" | "align" | "instruction" }
   | { readonly kind: "directive"; readonly takesArguments: boolean }
@@ -159,27 +157,37 @@ for (const [letter, unit] of Object.entries(units)) {
   words.set(`d${letter}`, { kind: "data", unit });
   words.set(`res${letter}`, { kind: "reserve", unit });
 }
-for (const name of ["rep", "repe", "repz", "xrelease"]) prefix(name, (p) => p.repeat = 0xF3);
-for (const name of ["repne", "repnz", "xacquire"]) prefix(name, (p) => p.repeat = 0xF2);
-prefix("bnd", (p) => {
-  p.repeat = 0xF2;
-  p.isBound = true;
-});
-prefix("nobnd", (p) => p.isUnbound = true);
-prefix("lock", (p) => p.lock = 0xF0);
-prefix("wait", (p) => p.wait = 0x9B);
-for (const size of [16, 32, 64]) {
-  prefix(`o${size}`, (p) => p.operandSize = size);
-  prefix(`a${size}`, (p) => p.addressSize = size);
+const repeats: Readonly<Record<string, number>> = {
+  rep: 0xF3,
+  repe: 0xF3,
+  repz: 0xF3,
+  xrelease: 0xF3,
+  repne: 0xF2,
+  repnz: 0xF2,
+  xacquire: 0xF2,
+  bnd: 0xF2,
+  nobnd: 0,
+};
+for (const [name, byte] of Object.entries(repeats)) {
+  prefix(name, "repeat", (p) => {
+    p.repeat = byte;
+    p.repeatWord = name;
+  });
 }
-prefix("osp", (p) => p.operandSize = OTHER);
-prefix("asp", (p) => p.addressSize = OTHER);
+prefix("lock", "lock", (p) => p.lock = 0xF0);
+prefix("wait", "wait", (p) => p.wait = 0x9B);
+for (const size of [16, 32, 64]) {
+  prefix(`o${size}`, "operand size", (p) => p.operandSize = size);
+  prefix(`a${size}`, "address size", (p) => p.addressSize = size);
+}
+prefix("osp", "operand size", (p) => p.operandSize = OTHER);
+prefix("asp", "address size", (p) => p.addressSize = OTHER);
 for (const name of ["es", "cs", "ss", "ds", "fs", "gs"]) {
-  prefix(name, (p) => p.segment = findRegister(name));
+  prefix(name, "segment", (p) => p.segment = findRegister(name));
 }
 
-function prefix(name: string, set: (prefixes: Prefixes) => void): void {
-  words.set(name, { kind: "prefix", set });
+function prefix(name: string, slot: string, set: (prefixes: Prefixes) => void): void {
+  words.set(name, { kind: "prefix", slot, set });
 }
 
 /** What a word means, found once for each spelling. */
@@ -207,8 +215,7 @@ function isReserved(lower: string): boolean {
 
 const noPrefixes: Prefixes = Object.freeze({
   repeat: 0,
-  isBound: false,
-  isUnbound: false,
+  repeatWord: "",
   lock: 0,
   wait: 0,
   segment: undefined,
@@ -337,15 +344,16 @@ export class Parser {
   #prefixed(): Body {
     const lexer = this.lexer;
     const prefixes = { ...noPrefixes };
+    const written: Record<string, string> = {};
     let hasPrefix = false;
     while (lexer.kind === "name") {
       const word = findWord(lexer.text);
       if (word.kind === "prefix") {
-        const before = { ...prefixes };
-        word.set(prefixes);
-        if (conflict(before, prefixes)) {
-          throw lexer.error(`Prefix ${lexer.text} contradicts another one`);
+        const name = lexer.text.toLowerCase();
+        if ((written[word.slot] ??= name) !== name) {
+          throw lexer.error(`Prefix ${name} contradicts ${written[word.slot]}`);
         }
+        word.set(prefixes);
         hasPrefix = true;
         lexer.next();
       } else if (word.kind === "times") {
@@ -424,7 +432,7 @@ export class Parser {
       if (lexer.kind === "[") operand = this.#memory(start, first);
       else {
         const register = asRegister(first);
-        if (register && distance === "far" && !takesFar) {
+        if (distance === "far" && !takesFar) {
           throw lexer.error("Only jumps and calls are far", first.span);
         }
         if (register) return this.#register(register, { start, size, to, distance });
@@ -433,6 +441,7 @@ export class Parser {
     }
     operand.size = size;
     operand.strict = strict;
+    operand.to = to;
     operand.distance = distance;
     return operand;
   }
@@ -488,7 +497,7 @@ export class Parser {
       expression = this.expression();
     }
     if (displacement) expression = this.#expressions.sum(displacement, expression);
-    if (isOpen && lexer.accept(",")) expression = this.#splitAddress(expression);
+    if (isOpen && lexer.accept(",")) expression = this.#splitAddress(expression, operand);
     operand.expression = expression;
     if (expression.kind === "constant") operand.value = expression.value;
     operand.end = lexer.end;
@@ -497,27 +506,43 @@ export class Parser {
   }
 
   /** The sum of `[base + displacement, index * scale]` (NASM manual §3.3.3). */
-  #splitAddress(first: Expression): Expression {
+  #splitAddress(first: Expression, operand: Operand): Expression {
     const second = this.expression();
+    const terms = first.kind === "constant" ? first.value.terms : [];
     const isIndex = second.kind === "constant" && second.value.number === 0n &&
-      second.value.terms.length === 1;
-    const hasIndex = first.kind === "constant" &&
-      first.value.terms.some(({ factor }) => factor !== 1);
-    if (!isIndex || hasIndex) {
+      second.value.terms.length <= 1;
+    if (!isIndex || terms.some(({ factor }) => factor !== 1)) {
       throw this.lexer.error("Behind the comma in an address stands an index", second.span);
     }
-    return this.#expressions.sum(first, second);
+    const [index] = second.value.terms;
+    if (!index) return first;
+    const sum = this.#expressions.sum(first, second);
+    if (sum.kind !== "constant") return sum;
+    // The first register is the base, though `*1` be written behind it; without one the other stays
+    // an index, as in `[nosplit eax*1]`.
+    const hasBase = terms.some(({ of }) => "class" in of);
+    if (!hasBase && index.factor === 1 && (index.of as Register).size !== 16) {
+      operand.nosplit = true;
+    }
+    const scaled = sum.value.terms.map((term) => ({ ...term, scaled: !hasBase }));
+    return { ...sum, value: { ...sum.value, terms: scaled, isSummed: false } };
   }
 
   /** Takes a word that says something of an address; false if it is none. */
   #qualify(operand: Operand, word: string): boolean {
     const size = sizes.get(word);
-    if (size !== undefined) operand.displacementSize = size;
-    else if (word === "rel") operand.relative = true;
+    if (size !== undefined) {
+      operand.displacementSize = size;
+      if (size > 8) operand.isWide = true;
+    } else if (word === "rel") operand.relative = true;
     else if (word === "abs") operand.relative = false;
     else if (word === "nosplit") operand.nosplit = true;
     else if (word === "a16" || word === "a32" || word === "a64") {
-      operand.addressPrefix = Number(word.slice(1));
+      const prefix = Number(word.slice(1));
+      if (operand.addressPrefix !== 0 && operand.addressPrefix !== prefix) {
+        throw this.lexer.error(`Prefix ${word} contradicts another one`);
+      }
+      operand.addressPrefix = prefix;
     } else return false;
     this.lexer.next();
     return true;
@@ -635,14 +660,6 @@ function isEqu(lexer: Lexer): boolean {
   return lexer.kind === "name" && findWord(lexer.text).kind === "equ";
 }
 
-/** Whether a prefix was already there and is another now. */
-function conflict(before: Prefixes, after: Prefixes): boolean {
-  return (before.repeat !== 0 && before.repeat !== after.repeat) ||
-    (before.segment !== undefined && before.segment !== after.segment) ||
-    (before.operandSize !== 0 && before.operandSize !== after.operandSize) ||
-    (before.addressSize !== 0 && before.addressSize !== after.addressSize);
-}
-
 /** Whether a name begins a line as its label. */
 function isLabel(lexer: Lexer): boolean {
   if (findRegister(lexer.text)) return false;
@@ -680,7 +697,9 @@ function asRegister(expression: Expression): Register | undefined {
   if (expression.kind !== "constant") return undefined;
   const { number, terms } = expression.value;
   const [term] = terms;
-  if (number !== 0n || terms.length !== 1 || term!.factor !== 1) return undefined;
+  // NASM takes `ax-1` for a set of no registers, and that for the register.
+  const isRegister = (number === 0n || number === -1n) && terms.length === 1;
+  if (!isRegister || term!.factor !== 1) return undefined;
   return "class" in term!.of ? term!.of : undefined;
 }
 

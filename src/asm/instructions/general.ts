@@ -40,6 +40,7 @@ mov  r64, simm32  o64 C7 /0 id only64
 mov  r64, imm64  o64 B8+r iq only64
 mov  r/m8, imm8  C6 /0 ib
 mov  r/mv, immz  C7 /0 iz
+mov  m64, imm32  o64 C7 /0 id only64
 
 movbe  rv, mv  0F 38 F0 /r
 movbe  mv, rv  0F 38 F1 /r
@@ -363,7 +364,7 @@ ptwrite  r/m64  o64 0F AE /4 only64
 rdpid  r32  F3 0F C7 /7
 rdpid  r64  F3 0F C7 /7 only64
 prefetchnta prefetcht0 prefetcht1 prefetcht2  m8  0F 18 /n
-prefetch prefetchw  m  0F 0D /n
+prefetch prefetchw  m64  0F 0D /n
 prefetchwt1  m8  0F 0D /2
 prefetchit1 prefetchit0  m8  0F 18 /6+n
 pcommit  66 0F AE F8
