@@ -380,18 +380,21 @@ const noTerms: Value["terms"] = [];
 function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: number): Address {
   const fail = (reason: string) => new AssemblyError(reason, { line: place.line, span: operand });
   const { value } = operand;
-  let bases = noTerms;
-  let registers = noTerms;
-  for (const term of value.terms) {
-    const { of } = term;
+  const { terms } = value;
+  let count = 0;
+  for (let i = 0; i < terms.length; i++) {
+    const { of, factor } = terms[i]!;
     if (!("class" in of)) {
-      if (Math.abs(term.factor) !== 1) throw neither(place, operand);
-      bases = bases === noTerms ? [term] : [...bases, term];
+      if (Math.abs(factor) !== 1) throw neither(place, operand);
     } else if (of.class !== "general" || of.size === 8) {
       throw fail(`Register ${of.name} cannot be part of an address`);
-    } else registers = registers === noTerms ? [term] : [...registers, term];
+    } else count++;
   }
-  const roles = registers === noTerms ? undefined : assignRegisters(registers, operand, fail);
+  // Most addresses have registers only, or none.
+  const isPure = count === terms.length;
+  const registers = isPure ? terms : count === 0 ? noTerms : terms.filter(isRegister);
+  const bases = isPure ? noTerms : count === 0 ? terms : terms.filter((term) => !isRegister(term));
+  const roles = count === 0 ? undefined : assignRegisters(registers, operand, fail);
   const first = roles && (roles.base ?? roles.index);
   const displacement = relocate(value.number, bases, place, operand);
   // A section's address that is subtracted does not keep NASM from taking the rest for a known number.
@@ -457,6 +460,10 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
   }
   address.modrm |= mode << 6;
   return address;
+}
+
+function isRegister({ of }: Term): boolean {
+  return "class" in of;
 }
 
 /** The address size where no register tells it. */
