@@ -2,10 +2,11 @@ import type { Bits } from "../asm/mod.ts";
 import type { Program } from "../guest/mod.ts";
 import { Labels } from "../guest/labels.ts";
 import { LONGEST_INSTRUCTION } from "../machine/code.ts";
-import { loadDisassembler, modes } from "../x86/mod.ts";
+import { modes } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
+import { requireDisassembler } from "./require_disassembler.ts";
 import { lists, readProgram, values } from "./guest_options.ts";
 import { parseOptions, UsageError } from "./usage.ts";
 
@@ -48,7 +49,7 @@ interface Line {
 }
 
 async function disassemble(program: Program, given?: Bits): Promise<Line[]> {
-  const disassembler = await loadDisassembler();
+  const disassembler = await requireDisassembler();
   const labels = new Labels(program);
   const [{ address: origin }] = program.segments;
   const rows = new Map(

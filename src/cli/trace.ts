@@ -16,10 +16,11 @@ import {
   View,
 } from "../machine/mod.ts";
 import { supports } from "../machine/prove.ts";
-import { type Disassembler, loadDisassembler } from "../x86/mod.ts";
+import type { Disassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
 import { write } from "./output.ts";
+import { requireDisassembler } from "./require_disassembler.ts";
 import { lists, readProgram, values } from "./guest_options.ts";
 import { diagnosisOf } from "./run_json.ts";
 import { parseOptions, UsageError } from "./usage.ts";
@@ -64,7 +65,7 @@ bad guest; 3 this host cannot do it; 4 the guest failed; 124 the time was up; 13
       to: addressOf(program, "to", given.get("to")),
       steps: countOf(given.get("steps")),
     };
-    const describe = new Describer(program, await loadDisassembler());
+    const describe = new Describer(program, await requireDisassembler());
     const printer = flags.has("json") ? new JsonPrinter(describe) : new TextPrinter(describe);
     return await run(program, { printer, range, memory: !flags.has("no-memory") });
   },
