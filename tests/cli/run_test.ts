@@ -80,6 +80,13 @@ textTest("run reads a guest from the standard input", async () => {
   assertEquals([code, stdout.split("\n").at(-2)], [0, "<stdin> proved"]);
 });
 
+testUnless(slow, "run says why it cannot read the standard input", async () => {
+  const command = commandLine(["run", "-"], { permissions }).map(quoted).join(" ");
+  const { code, stdout, stderr } = await execute(["sh", "-c", `${command} < ${quoted(folder)}`]);
+  assertEquals([code, stdout], [2, ""]);
+  assertEquals(stderr, "<stdin>: Cannot read it: it is a directory\n");
+});
+
 textTest("run ends with 4 for a status that nobody expected, and names it", async () => {
   const path = guest("status.asm", "mov al, 7\nout 0xf4, al\n");
   const { code, stdout, stderr } = await run(path);
