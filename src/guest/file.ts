@@ -66,13 +66,3 @@ class IncludedFiles {
     }
   }
 }
-
-function readPiece(piece: Uint8Array): number | null {
-  try {
-    return Deno.stdin.readSync(piece);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const why = error instanceof Deno.errors.IsADirectory ? "it is a directory" : error.message;
-    throw new GuestError("<stdin>", `Cannot read it: ${why}`, { cause: error });
-  }
-}

@@ -39,14 +39,14 @@ export function readFile(path: string, guest: string): Uint8Array {
 /**
  * The whole standard input.
  *
- * @throws {GuestError} When it does not end soon enough.
+ * @throws {GuestError} When it cannot be read, or does not end soon enough.
  */
 export function readInput(): Uint8Array {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for (;;) {
     const piece = new Uint8Array(64 * 1024);
-    const length = Deno.stdin.readSync(piece);
+    const length = readPiece(piece);
     if (length === null) break;
     pieces.push(piece.subarray(0, length));
     size += length;
@@ -59,6 +59,16 @@ export function readInput(): Uint8Array {
     at += piece.length;
   }
   return bytes;
+}
+
+function readPiece(piece: Uint8Array): number | null {
+  try {
+    return Deno.stdin.readSync(piece);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const why = error instanceof Deno.errors.IsADirectory ? "it is a directory" : error.message;
+    throw new GuestError("<stdin>", `Cannot read it: ${why}`, { cause: error });
+  }
 }
 
 /** What is wrong with a file that has too many bytes. */
