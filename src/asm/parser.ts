@@ -424,7 +424,8 @@ export class Parser {
     }
     // `jmp es:5` is a far jump; elsewhere `es:5` is memory, as `[es:5]`.
     const takesFar = mnemonic === "jmp" || mnemonic === "call";
-    const isMemory = lexer.kind === "[" || (!takesFar && isOverride(lexer));
+    const isMemory = lexer.kind === "[" || isWord(lexer, masmPointer) ||
+      (!takesFar && isOverride(lexer));
     let operand: Operand;
     if (isMemory) operand = this.#memory(start);
     else {
@@ -479,10 +480,14 @@ export class Parser {
     const lexer = this.lexer;
     const operand = new Operand(MEMORY, start, start);
     let isOpen = false;
+    if (isWord(lexer, masmPointer)) lexer.next();
     for (;;) {
       if (lexer.kind === "[" && !isOpen) {
         isOpen = true;
         lexer.next();
+      } else if (isWord(lexer, masmFlat)) {
+        lexer.next();
+        lexer.expect(":");
       } else if (isOverride(lexer)) {
         if (operand.override) throw lexer.error("An address has one segment");
         operand.override = findRegister(lexer.text);
@@ -655,6 +660,14 @@ const one: Expression = {
 };
 
 const nop: Expression = { ...one, value: { number: 0x90n, terms: [], unknown: false } };
+
+/** MASM's `ptr` and `flat` as the package masm makes keywords of them: memory, and no segment. */
+const masmPointer = "__?masm_ptr?__";
+const masmFlat = "__?masm_flat?__";
+
+function isWord(lexer: Lexer, word: string): boolean {
+  return lexer.kind === "name" && lexer.text === word;
+}
 
 function isEqu(lexer: Lexer): boolean {
   return lexer.kind === "name" && findWord(lexer.text).kind === "equ";
