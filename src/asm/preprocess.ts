@@ -31,7 +31,8 @@ export interface PreprocessOptions {
  * Where this differs from NASM 2.16.01: limits are smaller (1,000 levels and 1,000,000 tokens for
  * the single-line macros of a line, 2,000,000 lines from macros and repetitions, 200 files including
  * each other, 1,048,576 characters in a string made by a directive), and going beyond one ends the
- * run; `%rmacro` does recurse; `%clear` with a word behind it, on which NASM hangs, does what its
+ * run; `%rmacro` does recurse; a name that `%+` pastes onto what is no name is not expanded by NASM
+ * where it would make itself again, and ends in an error here; `%clear` with a word behind it, on which NASM hangs, does what its
  * manual says.
  *
  * @param source The source.

@@ -29,7 +29,7 @@ export function readCases(): Map<string, Case[]> {
 
 /** What NASM makes of a source: bytes in hexadecimal, or `refused`. */
 export function askNasm(source: string): string {
-  return runNasm(source, { args: ["-w-all"] }).bytes?.toHex() ?? "refused";
+  return runNasm(source).bytes?.toHex() ?? "refused";
 }
 
 if (import.meta.main) {

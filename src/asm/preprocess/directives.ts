@@ -93,7 +93,8 @@ function elseIf(test: Test): Directive {
         conditions[last] = "never";
         return;
       case "waiting": {
-        const result = test(run.substitute(tokens.slice(at + 1)), run);
+        // What is wrong here keeps the branch out and is no error, as NASM has it.
+        const result = run.forgive(() => test(run.substitute(tokens.slice(at + 1)), run));
         conditions[last] = result === undefined ? "never" : result ? "if" : "waiting";
       }
     }
@@ -272,7 +273,10 @@ function define(caseSensitive: boolean): Directive {
     if (!target) return;
     const { parameters, next } = readParameters(target.rest, { from: 0, host: run });
     let body = markParameters(target.rest.slice(next), parameters);
-    if (tokens[at]!.text.toLowerCase().includes("x")) body = run.singles.expand(body);
+    if (tokens[at]!.text.toLowerCase().includes("x")) {
+      // Names that come out of the expansion are parameters too.
+      body = markParameters(run.singles.expand(body), parameters);
+    }
     run.singles.define({ name: target.name, caseSensitive, parameters, body, isAlias: false });
   };
 }

@@ -214,8 +214,11 @@ export function matchCall(
       const fallback = macro.defaults[written - macro.minimum - 1];
       if (fallback && written > macro.minimum) {
         parameters = withDefaults([...dropped, fallback], macro);
-      } else if (!(macro.isGreedy && written > macro.maximum)) {
-        parameters = dropped;
+      } else {
+        // Behind an empty parameter or one in braces a greedy one keeps the comma.
+        const before = rest[pieces.at(-2)!.start];
+        const isKept = isOperator(before, ",") || isOperator(before, "{");
+        if (!(macro.isGreedy && written > macro.maximum && isKept)) parameters = dropped;
       }
     }
     if (macro) reporter.warn(`The empty last parameter of macro ${macro.name} is dropped`);

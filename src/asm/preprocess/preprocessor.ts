@@ -132,6 +132,7 @@ export class Preprocessor implements Host {
   #row: PreprocessedLine | undefined;
   #line: Line = { text: "", file: "", line: 1 };
   #said: { line: Line; reasons: Set<string> } = { line: this.#line, reasons: new Set() };
+  #isForgiving = false;
   #numbers = 0;
   #calls = 0;
   #depth = 0;
@@ -475,7 +476,7 @@ export class Preprocessor implements Host {
     const text = part.text.slice(1);
     if (text === "0") return [token("number", String(call.count))];
     if (text === "00") return call.label;
-    if (/^\d+$/.test(text)) return this.#parameter(call, Number(text));
+    if (/^[1-9]\d*$/.test(text)) return this.#parameter(call, Number(text));
     const range = /^(-?\d+):(-?\d+)$/.exec(text);
     if (range) return this.#range(call, part.text, [Number(range[1]), Number(range[2])]);
     const sign = /^([-+])(\d+)$/.exec(text);
@@ -805,6 +806,16 @@ export class Preprocessor implements Host {
     return line;
   }
 
+  /** Does something whose errors are warnings only. */
+  forgive<T>(action: () => T): T {
+    this.#isForgiving = true;
+    try {
+      return action();
+    } finally {
+      this.#isForgiving = false;
+    }
+  }
+
   fail(reason: string, at?: string): void {
     const start = at === undefined ? -1 : this.#line.text.indexOf(at);
     const span = start < 0 ? undefined : { start, end: start + at!.length };
@@ -831,7 +842,7 @@ export class Preprocessor implements Host {
     const { text, file, line } = this.#line;
     const frame = this.frames.at(-1);
     this.#diagnostics.push({
-      severity,
+      severity: this.#isForgiving ? "warning" : severity,
       reason,
       span,
       line: { text, file, line, depth: frame?.depth ?? 0, source: text, origin: frame?.origin },

@@ -255,12 +255,15 @@ export class SingleMacros {
       const expanded: Token[] = [];
       let isChanged = false;
       while (stack.length > 0) {
-        const base = this.#expandTop(stack);
-        if (base === undefined) {
+        const call = this.#expandTop(stack);
+        if (!call) {
           expanded.push(stack.pop()!);
           continue;
         }
         isChanged = true;
+        // Where the name of a macro came out of another one and its arguments stand behind that,
+        // NASM expands nothing more in the line.
+        const base = call.reaches ? 0 : call.base;
         while (stack.length > base) expanded.push(stack.pop()!);
       }
       const pasted = pass === 0 || isChanged
@@ -296,9 +299,10 @@ export class SingleMacros {
    * The expansion takes the call's place; its own calls are expanded from its last token to its
    * first, so that each finds its arguments behind it, as in NASM.
    *
-   * @returns How many of the stack's tokens are still untouched; undefined if this is no call.
+   * @returns How many of the stack's tokens are still untouched, and whether a macro within took
+   * some that stand behind the call; undefined if this is no call.
    */
-  #expandTop(stack: Token[]): number | undefined {
+  #expandTop(stack: Token[]): { base: number; reaches: boolean } | undefined {
     const head = stack.at(-1)!;
     this.#spend(1);
     const candidates = this.#candidates(head);
@@ -318,16 +322,14 @@ export class SingleMacros {
         this.#host.fail(`The call of the macro ${name} has no closing parenthesis`, name);
         return undefined;
       }
-      macro = matching.find((each) => each.parameters.length === 0 || takes(each, call.count));
+      macro = matching.find((each) => each.parameters.length > 0 && takes(each, call.count));
       if (!macro) {
         this.#host.warn(`The single-line macro ${name} does not take ${call.count} arguments`);
         return undefined;
       }
-      if (macro.parameters.length > 0) {
-        if (this.#active.has(macro) && !isFunction(macro)) return undefined;
-        values = readArguments(stack, { start: call.start, end: call.end, macro });
-        base = call.end;
-      }
+      if (this.#active.has(macro) && !isFunction(macro)) return undefined;
+      values = readArguments(stack, { start: call.start, end: call.end, macro });
+      base = call.end;
     }
     if (!macro || (this.#active.has(macro) && !isFunction(macro))) return undefined;
     if (++this.#levels > MAX_LEVELS) {
@@ -337,10 +339,10 @@ export class SingleMacros {
     this.#active.add(macro);
     for (const [i, value] of values.entries()) values[i] = this.#prepare(macro, i, value);
     stack.length = base;
-    base = this.#pushBody(stack, { macro, head, values });
+    const untouched = this.#pushBody(stack, { macro, head, values });
     if (!wasActive) this.#active.delete(macro);
     this.#levels--;
-    return base;
+    return { base: untouched, reaches: untouched < base };
   }
 
   /** Evaluates or quotes an argument as its parameter asks. */
@@ -362,7 +364,7 @@ export class SingleMacros {
     return [quote(detokenize(tokens))];
   }
 
-  /** Puts a macro's body on the stack, last token first; returns what `#expandTop` does. */
+  /** Puts a macro's body on the stack, last token first; returns how many tokens are untouched. */
   #pushBody(
     stack: Token[],
     { macro, head, values }: { macro: SingleMacro; head: Token; values: readonly Token[][] },
@@ -373,7 +375,7 @@ export class SingleMacros {
       const before = stack.length;
       stack.push(part);
       if (part.type === "id" || part.type === "preproc" || part.type === "local") {
-        base = Math.min(base, this.#expandTop(stack) ?? base);
+        base = Math.min(base, this.#expandTop(stack)?.base ?? base);
       } else {
         this.#spend(1);
       }
@@ -536,10 +538,12 @@ export function paste(
   if (!isPastable(tokens, rules)) return undefined;
   const stack = tokens.toReversed();
   const result: Token[] = [];
+  let isChanged = false;
   while (stack.length > 0) {
     const part = stack.pop()!;
     // At the very end of a line NASM leaves "%+" for the assembler to stumble over.
     if (part.type === "paste" && rules === NAMES && stack.length > 0) {
+      isChanged = true;
       while (result.at(-1)?.type === "space") result.pop();
       while (/^(?:space|paste)$/.test(stack.at(-1)?.type ?? "")) stack.pop();
       if (result.length === 0 || stack.length === 0) continue;
@@ -562,8 +566,9 @@ export function paste(
     }
     if (isPasted) append(result, tokenize(text));
     else result.push(part);
+    isChanged ||= isPasted;
   }
-  return result;
+  return isChanged ? result : undefined;
 }
 
 /** Whether there is anything to join in a line; mostly there is not. */

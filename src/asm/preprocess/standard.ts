@@ -252,7 +252,7 @@ const functions: Readonly<Record<string, readonly [flags: readonly string[], Com
     ([value, digits, base], run) =>
       toDigits(numberOf(value), { digits: numberOf(digits), base: numberOf(base) }, run),
   ],
-  "%sel": [["=", "*"], (values, run) => {
+  "%sel": [["=", "=*"], (values, run) => {
     const which = numberOf(values[0]);
     if (which >= 1n && which < BigInt(values.length)) return values[Number(which)]!;
     run.warn(`%sel(${which}) has no such argument`);
