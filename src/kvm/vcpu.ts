@@ -586,13 +586,17 @@ export class Vcpu implements Disposable {
       (options.softwareBreakpoints ? uapi.KVM_GUESTDBG_USE_SW_BP : 0) |
       (hardwareBreakpoints.length > 0 ? uapi.KVM_GUESTDBG_USE_HW_BP : 0) |
       (options.blockInterrupts ? uapi.KVM_GUESTDBG_BLOCKIRQ : 0);
-    this.#set(
+    // Switching it off leaves an unfinished access alone, which may still be answered.
+    if (control !== 0) this.#finish();
+    this.#flush();
+    this.#descriptor.ioctl(
       ioctls.KVM_SET_GUEST_DEBUG,
       kvmGuestDebug.encode({
         control: control === 0 ? 0 : control | uapi.KVM_GUESTDBG_ENABLE,
         ...(hardwareBreakpoints.length > 0 &&
           { arch: { debugreg: debugregs(hardwareBreakpoints) } }),
       }),
+      `set the debugging of vCPU ${this.id}`,
     );
   }
 

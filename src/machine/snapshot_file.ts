@@ -53,7 +53,9 @@ type Part = [offset: number, length: number];
  * A snapshot as the bytes of a file: versioned, with a checksum over all of it; pages that are all
  * zero take no room.
  */
-export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
+export async function encodeSnapshot(
+  snapshot: Pick<Snapshot, "machine" | "memory">,
+): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const addAll = (parts: Iterable<Uint8Array>): Part => {

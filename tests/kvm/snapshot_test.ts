@@ -373,6 +373,19 @@ kvmTest("a snapshot survives being written to a file and read back", async () =>
   assertEquals(runToHalt(clone), first);
 });
 
+Deno.test("encodeSnapshot() takes as many pages as there are", async () => {
+  // Those of 1 GiB, of a byte each.
+  const pages = new Map<number, Uint8Array>();
+  for (let at = 0; at < 2 ** 30; at += PAGE_SIZE) pages.set(at, Uint8Array.of(1));
+  const file = await encodeSnapshot({
+    machine: { setup: {}, vcpus: [], irqchips: [], pit: undefined },
+    *memory() {
+      yield { guestAddress: 0, size: 2 ** 30, readOnly: false, pages };
+    },
+  });
+  assert(file.length > pages.size);
+});
+
 kvmTest(
   "decodeSnapshot() refuses every damaged, truncated or foreign file and leaks nothing",
   async () => {

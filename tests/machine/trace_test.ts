@@ -131,3 +131,28 @@ handler:
   );
   assert(changes[isStepped ? 3 : 2]!.includes("ax=2a"));
 });
+
+kvmTest(
+  "trace() leaves an access that nobody answers as it is, to be told of and answered",
+  async () => {
+    using machine = new Machine();
+    const accesses = [
+      { source: "in al, 0x60", answer: () => machine.vcpu.replyIo(Uint8Array.of(0x77)) },
+      { source: "mov al, [0x300000]", answer: () => machine.vcpu.replyMmio(Uint8Array.of(0x77)) },
+    ];
+    for (const { source, answer } of accesses) {
+      machine.load(loadSource(`;! mode: protected\nbits 32\nnop\n${source}\nhlt`, "access.asm"));
+      assertEquals((await trace(machine, { onStep: () => {} })).reason, "unhandled");
+      assertEquals(machine.registers().regs.rip, 1n);
+      answer();
+      assertEquals(await machine.run(), { reason: "hlt" });
+      assertEquals(machine.registers().regs.rax, 0x77n);
+    }
+  },
+);
+
+kvmTest("trace() ends at an access across two pages that nobody answers", async () => {
+  using machine = new Machine();
+  machine.load(loadSource(";! mode: protected\nbits 32\nmov eax, [0x300ffe]\nhlt", "split.asm"));
+  assertEquals((await trace(machine, { onStep: () => {} })).reason, "unhandled");
+});
