@@ -30,49 +30,73 @@ export interface Struct<T> extends Field<T> {
   readonly name: string;
   /** C name to offset and field, in the order of the declaration. */
   readonly fields: ReadonlyMap<string, { readonly offset: number; readonly field: Field<unknown> }>;
-  /** A buffer of the struct's size holding `value`; fields that are left out are zero. */
+  /**
+   * A buffer of the struct's size holding `value`; fields that are left out are zero.
+   *
+   * @throws {RangeError} When a field cannot hold its value.
+   */
   encode(value?: Partial<T>): Uint8Array<ArrayBuffer>;
   /** The value that `bytes` hold. */
   decode(bytes: Uint8Array): T;
-  /** Writes only the fields that `value` has. */
+  /**
+   * Writes only the fields that `value` has.
+   *
+   * @throws {RangeError} When a field cannot hold its value; those before it are written.
+   */
   assign(view: DataView, offset: number, value: Partial<T>): void;
   /** The offset of a field by its C name. */
   offsetOf(field: string): number;
+}
+
+/** A value that a field cannot hold; the struct says which field that is. */
+class OutOfRange extends RangeError {}
+
+/** C would cut a number that does not fit. One of that many bits fits, signed or not: `~1` is 2³² − 2. */
+function fitting(value: number, bits: 8 | 16 | 32): number {
+  if (Number.isInteger(value) && -(2 ** (bits - 1)) <= value && value < 2 ** bits) return value;
+  throw new OutOfRange(`${value} is no integer of ${bits} bits`);
+}
+
+/** {@linkcode fitting} */
+function fitting64(value: bigint): bigint {
+  const fits = BigInt.asUintN(64, value) === value || BigInt.asIntN(64, value) === value;
+  if (fits) return value;
+  throw new OutOfRange(`${value} is no integer of 64 bits`);
 }
 
 export const u8: Field<number> = {
   size: 1,
   align: 1,
   read: (view, offset) => view.getUint8(offset),
-  write: (view, offset, value) => view.setUint8(offset, value),
+  write: (view, offset, value) => view.setUint8(offset, fitting(value, 8)),
 };
 
 export const u16: Field<number> = {
   size: 2,
   align: 2,
   read: (view, offset) => view.getUint16(offset, true),
-  write: (view, offset, value) => view.setUint16(offset, value, true),
+  write: (view, offset, value) => view.setUint16(offset, fitting(value, 16), true),
 };
 
 export const u32: Field<number> = {
   size: 4,
   align: 4,
   read: (view, offset) => view.getUint32(offset, true),
-  write: (view, offset, value) => view.setUint32(offset, value, true),
+  write: (view, offset, value) => view.setUint32(offset, fitting(value, 32), true),
 };
 
 export const s16: Field<number> = {
   size: 2,
   align: 2,
   read: (view, offset) => view.getInt16(offset, true),
-  write: (view, offset, value) => view.setInt16(offset, value, true),
+  write: (view, offset, value) => view.setInt16(offset, fitting(value, 16), true),
 };
 
 export const s32: Field<number> = {
   size: 4,
   align: 4,
   read: (view, offset) => view.getInt32(offset, true),
-  write: (view, offset, value) => view.setInt32(offset, value, true),
+  write: (view, offset, value) => view.setInt32(offset, fitting(value, 32), true),
 };
 
 /** A register or anything else that needs all 64 bits. */
@@ -80,14 +104,14 @@ export const u64: Field<bigint> = {
   size: 8,
   align: 8,
   read: (view, offset) => view.getBigUint64(offset, true),
-  write: (view, offset, value) => view.setBigUint64(offset, value, true),
+  write: (view, offset, value) => view.setBigUint64(offset, fitting64(value), true),
 };
 
 export const s64: Field<bigint> = {
   size: 8,
   align: 8,
   read: (view, offset) => view.getBigInt64(offset, true),
-  write: (view, offset, value) => view.setBigInt64(offset, value, true),
+  write: (view, offset, value) => view.setBigInt64(offset, fitting64(value), true),
 };
 
 /** A guest-physical address, a size or an offset: 64 bits of which a `number` holds 53. */
@@ -95,7 +119,12 @@ export const address: Field<number> = {
   size: 8,
   align: 8,
   read: (view, offset) => Number(view.getBigUint64(offset, true)),
-  write: (view, offset, value) => view.setBigUint64(offset, BigInt(value), true),
+  write(view, offset, value) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new OutOfRange(`${value} is no integer from 0 to 2⁵³ − 1`);
+    }
+    view.setBigUint64(offset, BigInt(value), true);
+  },
 };
 
 /** A byte that the kernel uses as a truth value. */
@@ -114,7 +143,12 @@ export function bytes(length: number): Field<Uint8Array> {
     size: length,
     align: 1,
     read: (view, offset) => at(view, offset).slice(),
-    write: (view, offset, value) => at(view, offset).set(value),
+    write(view, offset, value) {
+      if (value.length !== length) {
+        throw new OutOfRange(`it has ${value.length} bytes instead of ${length}`);
+      }
+      at(view, offset).set(value);
+    },
   };
 }
 
@@ -131,7 +165,7 @@ export function array<T>(element: Field<T>, length: number): Field<T[]> {
       Array.from({ length }, (_, i) => element.read(view, offset + i * element.size)),
     write(view, offset, value) {
       if (value.length > length) {
-        throw new RangeError(`Cannot write ${value.length} elements: there is room for ${length}`);
+        throw new OutOfRange(`it has ${value.length} elements instead of at most ${length}`);
       }
       for (const [i, item] of value.entries()) element.write(view, offset + i * element.size, item);
     },
@@ -172,7 +206,9 @@ export function struct<const D>(name: string, declaration: D): Struct<ValueOf<D>
 }
 
 interface Placed {
-  /** The field's name in a value. */
+  /** The field's name in C. */
+  readonly cName: string;
+  /** Its name in a value. */
   readonly key: string;
   readonly offset: number;
   readonly field: Field<unknown>;
@@ -212,7 +248,7 @@ class Layout implements Struct<Record<string, unknown>> {
     for (const [cName, declared] of Object.entries(this.#declaration)) {
       const field = declared as Field<unknown>;
       const offset = Math.ceil(end / field.align) * field.align;
-      const placed = { key: camelCase(cName), offset, field };
+      const placed = { cName, key: camelCase(cName), offset, field };
       fields.set(cName, placed);
       if (!("padding" in field)) this.#values.push(placed);
       end = offset + field.size;
@@ -237,9 +273,15 @@ class Layout implements Struct<Record<string, unknown>> {
 
   assign(view: DataView, offset: number, value: Record<string, unknown>): void {
     void this.fields;
-    for (const { key, offset: at, field } of this.#values) {
+    for (const { cName, key, offset: at, field } of this.#values) {
       const item = value[key];
-      if (item !== undefined) field.write(view, offset + at, item);
+      if (item === undefined) continue;
+      try {
+        field.write(view, offset + at, item);
+      } catch (error) {
+        if (!(error instanceof OutOfRange)) throw error;
+        throw new RangeError(`Cannot set ${cName} of struct ${this.name}: ${error.message}`);
+      }
     }
   }
 

@@ -381,6 +381,7 @@ export class Vcpu implements Disposable {
   /**
    * Sets the general registers that are given; the others stay (`KVM_SET_REGS`, api.rst 4.12).
    *
+   * @throws {RangeError} For a value of more than 64 bits.
    * @throws {KvmError} When the last exit's access has parts that were not run yet.
    */
   setRegs(changes: Partial<Regs>): void {
@@ -635,6 +636,7 @@ export class Vcpu implements Disposable {
    * {@linkcode Vcpu.run} with `intr` and stays pending.
    *
    * @param signals Signal numbers, 1 to 64; nothing: those the thread blocks.
+   * @throws {RangeError} For another number.
    */
   setSignalMask(signals?: number[]): void {
     const attempt = "set the signal mask";
@@ -643,7 +645,12 @@ export class Vcpu implements Disposable {
       return;
     }
     let set = 0n;
-    for (const signal of signals) set |= 1n << BigInt(signal - 1);
+    for (const signal of signals) {
+      if (!Number.isInteger(signal) || signal < 1 || signal > 64) {
+        throw new RangeError(`Cannot ${attempt}: there is no signal ${signal}`);
+      }
+      set |= 1n << BigInt(signal - 1);
+    }
     const buffer = new Uint8Array(kvmSignalMask.size + 8);
     const view = new DataView(buffer.buffer);
     kvmSignalMask.write(view, 0, { len: 8 });
@@ -816,9 +823,9 @@ export class Vcpu implements Disposable {
     assign: () => void,
   ): void {
     if (this.#shared & registers.bit) {
-      assign();
       const dirty = this.#view.getBigUint64(DIRTY_REGS, true);
       this.#view.setBigUint64(DIRTY_REGS, dirty | BigInt(registers.bit), true);
+      assign();
     } else {
       this.#ioctlAt(registers.get, offset);
       assign();
@@ -831,9 +838,10 @@ export class Vcpu implements Disposable {
     if (this.#shared === 0) return;
     const dirty = Number(this.#view.getBigUint64(DIRTY_REGS, true));
     if (dirty === 0) return;
-    this.#view.setBigUint64(DIRTY_REGS, 0n, true);
     if (dirty & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_SET_SREGS, syncRegs.sregs);
     if (dirty & uapi.KVM_SYNC_X86_REGS) this.#ioctlAt(ioctls.KVM_SET_REGS, syncRegs.regs);
+    // Only now: what KVM refuses is still to be handed over, and mended before.
+    this.#view.setBigUint64(DIRTY_REGS, 0n, true);
   }
 
   /**

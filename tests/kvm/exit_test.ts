@@ -331,7 +331,7 @@ Deno.test("decodeExit() gives the instruction that could not be emulated where K
     flags: BigInt(uapi.KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES),
     insnSize: 3,
     // 0F C7 0F: cmpxchg8b [edi]
-    insnBytes: new Uint8Array([0x0f, 0xc7, 0x0f, 0x90]),
+    insnBytes: Uint8Array.of(0x0f, 0xc7, 0x0f, ...Array(12).fill(0x90)),
   };
   const instruction = (changes: Partial<typeof failure & { ndata: number }>) => {
     const exit = KvmRun.of("KVM_EXIT_INTERNAL_ERROR", payloads.emulationFailure, {

@@ -111,8 +111,44 @@ Deno.test("integers keep their sign and their width", () => {
   assertEquals(integers.decode(integers.encode(most)), most);
 });
 
+Deno.test("a field takes what has as many bits, signed or not, and refuses the rest", () => {
+  const integers = struct("integers", { u: u32, s: s32, byte: u8, half: u16, wide: u64 });
+  const fit = { u: ~1, s: 0xffff_ffff, byte: -128, half: -1, wide: -1n };
+  assertEquals(integers.decode(integers.encode(fit)), {
+    u: 0xffff_fffe,
+    s: -1,
+    byte: 0x80,
+    half: 0xffff,
+    wide: 2n ** 64n - 1n,
+  });
+  const refused = [
+    { u: 2 ** 32 },
+    { u: NaN },
+    { u: 1.5 },
+    { s: -(2 ** 31) - 1 },
+    { byte: 256 },
+    { half: Infinity },
+    { wide: 2n ** 64n },
+    { wide: -(2n ** 63n) - 1n },
+  ];
+  for (const value of refused) {
+    const [[name, number]] = Object.entries(value) as [[string, number]];
+    const message = `Cannot set ${name} of struct integers: ${number} is no integer of`;
+    assertThrows(() => integers.encode(value), RangeError, message);
+  }
+});
+
+Deno.test("a struct in a struct is the one that is named where it cannot hold a value", () => {
+  const line = struct("line", { ends: array(struct("point", { x: u8 }), 2) });
+  const message = "Cannot set x of struct point: 300 is no integer of 8 bits";
+  assertThrows(() => line.encode({ ends: [{ x: 1 }, { x: 300 }] }), RangeError, message);
+});
+
 Deno.test("address holds 53 bits as a number", () => {
   const holder = struct("holder", { gpa: address });
+  for (const gpa of [-1, 1.5, NaN, 2 ** 53]) {
+    assertThrows(() => holder.encode({ gpa }), RangeError, "is no integer from 0 to 2⁵³ − 1");
+  }
   assertEquals(holder.decode(holder.encode({ gpa: 2 ** 53 - 1 })), { gpa: 2 ** 53 - 1 });
   assertEquals(holder.size, 8);
 });
@@ -132,9 +168,15 @@ Deno.test("bytes() reads a copy", () => {
   assertEquals([...data], [1, 2]);
 });
 
-Deno.test("bytes() refuses what is too long", () => {
+Deno.test("bytes() refuses more and fewer", () => {
   const holder = struct("holder", { data: bytes(2) });
-  assertThrows(() => holder.encode({ data: new Uint8Array(3) }), RangeError);
+  for (const length of [1, 3]) {
+    assertThrows(
+      () => holder.encode({ data: new Uint8Array(length) }),
+      RangeError,
+      `Cannot set data of struct holder: it has ${length} bytes instead of 2`,
+    );
+  }
 });
 
 Deno.test("array() leaves what a shorter one lacks, and refuses a longer one", () => {
@@ -145,7 +187,7 @@ Deno.test("array() leaves what a shorter one lacks, and refuses a longer one", (
   assertThrows(
     () => holder.encode({ words: [1, 2, 3] }),
     RangeError,
-    "Cannot write 3 elements: there is room for 2",
+    "Cannot set words of struct holder: it has 3 elements instead of at most 2",
   );
 });
 

@@ -436,6 +436,27 @@ kvmTest("setSignalMask() keeps the signals out that it names, until it is taken 
   }
 });
 
+kvmTest("setSignalMask() refuses what is no signal", () => {
+  using guest = guestOf([HLT]);
+  for (const signal of [0, 65, -1, 1.5, NaN]) {
+    assertThrows(() => guest.vcpu.setSignalMask([signal]), RangeError, `no signal ${signal}`);
+  }
+  guest.vcpu.setSignalMask([1, 64]);
+});
+
+kvmTest("setters refuse what would be cut", () => {
+  using guest = guestOf([HLT]);
+  const { vcpu } = guest;
+  const { cs } = vcpu.getSregs();
+  assertThrows(() => vcpu.setRegs({ rax: 2n ** 64n }), RangeError, "Cannot set rax");
+  assertThrows(() => vcpu.setSregs({ cs: { ...cs, limit: 2 ** 32 } }), RangeError, "limit");
+  assertThrows(() => vcpu.setXsave(new Uint8Array(100)), RangeError, "100 bytes instead of 4096");
+  assertThrows(() => vcpu.setMsrs([{ index: 2 ** 32, data: 0n }]), RangeError, "Cannot set index");
+  assertThrows(() => vcpu.interrupt(2 ** 32), RangeError, "Cannot set irq");
+  vcpu.setRegs({ rax: -1n });
+  assertEquals(vcpu.getRegs().rax, 2n ** 64n - 1n);
+});
+
 kvmTest("setRegs() sets what it is given and keeps the rest", () => {
   using guest = guestOf([HLT]);
   const regs = guest.vcpu.getRegs();
@@ -862,6 +883,18 @@ kvmTest("a wrong state of shared registers is refused by the next run", () => {
     assertThrows(() => guest.vcpu.run(), KvmError).message,
     "Cannot run vCPU 0 (KVM_RUN): invalid argument (EINVAL)",
   );
+});
+
+kvmTest("a wrong state of shared registers is refused by every request until it is mended", () => {
+  using guest = guestOf([HLT]);
+  guest.vcpu.enableSyncRegs();
+  const { cr4 } = guest.vcpu.getSregs();
+  guest.vcpu.setSregs({ cr4: 1n << 63n });
+  guest.vcpu.setRegs({ rax: 42n });
+  for (let i = 0; i < 2; i++) assertThrows(() => guest.vcpu.getEvents(), KvmError, "EINVAL");
+  guest.vcpu.setSregs({ cr4 });
+  runToHlt(guest.vcpu);
+  assertEquals(guest.vcpu.getRegs().rax, 42n);
 });
 
 kvmTest("a closed vCPU says so when it is used, and its VM goes on", () => {

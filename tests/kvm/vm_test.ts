@@ -643,7 +643,7 @@ kvmTest("setMsrFilter() refuses more ranges than KVM has", () => {
   using kvm = Kvm.open();
   using vm = kvm.createVm();
   const ranges = Array.from({ length: 17 }, (_, i) => ({ read: true, base: i, allowed: [true] }));
-  assertThrows(() => vm.setMsrFilter({ default: "allow", ranges }), RangeError, "room for 16");
+  assertThrows(() => vm.setMsrFilter({ default: "allow", ranges }), RangeError, "at most 16");
   vm.setMsrFilter({ default: "allow", ranges: ranges.slice(1) });
 });
 
