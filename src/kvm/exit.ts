@@ -175,7 +175,10 @@ export interface IoExit {
   port: number;
   /** How many accesses: more than 1 only for `rep ins` and, on some hosts, `rep outs`. */
   count: number;
-  /** `count` × `size` bytes: what was written; zeros for `in`. A copy. */
+  /**
+   * `count` × `size` bytes: what was written; zeros for `in`. A copy; its buffer holds the data of
+   * other exits too.
+   */
   data: Uint8Array;
 }
 
@@ -187,7 +190,7 @@ export interface MmioExit {
   direction: "read" | "write";
   /** The guest-physical address. */
   address: number;
-  /** 1 to 8 bytes: what was written; zeros for `read`. A copy. */
+  /** 1 to 8 bytes: what was written; zeros for `read`. A copy as {@linkcode IoExit.data} is. */
   data: Uint8Array;
 }
 
@@ -339,8 +342,9 @@ const IO_DATA_OFFSET = PAYLOAD + io.offsetOf("data_offset");
 const mmio = payloads.mmio;
 /** Where an MMIO access has its data, up to 8 bytes. */
 export const MMIO_DATA: number = PAYLOAD + mmio.offsetOf("data");
+/** Where the number of those bytes is. */
+export const MMIO_LENGTH: number = PAYLOAD + mmio.offsetOf("len");
 const MMIO_ADDRESS = PAYLOAD + mmio.offsetOf("phys_addr");
-const MMIO_LENGTH = PAYLOAD + mmio.offsetOf("len");
 const MMIO_IS_WRITE = PAYLOAD + mmio.offsetOf("is_write");
 
 const debug = payloads.debug;

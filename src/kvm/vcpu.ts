@@ -6,6 +6,7 @@ import {
   type Exit,
   ioData,
   MMIO_DATA,
+  MMIO_LENGTH,
   PAYLOAD,
   payloads,
   Run,
@@ -166,8 +167,8 @@ export class Vcpu implements Disposable {
   readonly #view: DataView<ArrayBuffer>;
   readonly #checkExtension: (capability: Capability) => number;
   readonly #closed: () => void;
-  /** The last exit's instruction is not complete yet. */
-  #unfinished = false;
+  /** The last exit, where its instruction is not complete yet. */
+  #unfinished: Exit["reason"] | undefined;
   /** What a setter came upon while it completed that instruction: the next run's exit. */
   #pending: Exit | undefined;
   readonly #registerBytes: { regs: Uint8Array<ArrayBuffer>; sregs: Uint8Array<ArrayBuffer> };
@@ -227,12 +228,12 @@ export class Vcpu implements Disposable {
       view.setUint32(EXIT_REASON, 0, true);
       if (libc.ioctl(fd, ioctls.KVM_RUN.request, 0n) >= 0) {
         const exit = decodeExit(this.#run, view);
-        this.#unfinished = UNFINISHED.has(exit.reason);
+        this.#unfinished = UNFINISHED.has(exit.reason) ? exit.reason : undefined;
         return exit;
       }
       const errno = libc.errno();
       if (errno === errnos.EAGAIN) continue;
-      this.#unfinished = false;
+      this.#unfinished = undefined;
       if (errno === errnos.EINTR) return { reason: "intr" };
       // KVM_EXIT_MEMORY_FAULT is the one exit that comes with an error (api.rst 5).
       const exit = decodeExit(this.#run, view);
@@ -278,7 +279,7 @@ export class Vcpu implements Disposable {
    * pages); the instruction's own `debug` exit, where it was a single step; else nothing.
    */
   complete(): Exit | undefined {
-    if (!this.#unfinished) return undefined;
+    if (this.#unfinished === undefined) return undefined;
     const before = this.immediateExit;
     this.immediateExit = true;
     try {
@@ -302,32 +303,61 @@ export class Vcpu implements Disposable {
    * Answers an `in` ({@linkcode IoExit}).
    *
    * @param data `count` × `size` bytes; what is missing stays as it was.
+   * @throws {RangeError} For more bytes.
+   * @throws {TypeError} When the last exit is no `io`, or is complete.
    */
   replyIo(data: Uint8Array): void {
-    ioData(this.#run, this.#view).set(data);
+    if (this.#unfinished !== "io") throw this.#nothingToAnswer("port access");
+    const room = ioData(this.#run, this.#view);
+    if (data.length > room.length) throw tooLong(data, room.length);
+    room.set(data);
   }
 
-  /** Answers a memory read ({@linkcode MmioExit}) with up to 8 bytes. */
+  /**
+   * Answers a memory read ({@linkcode MmioExit}).
+   *
+   * @param data As many bytes as the exit has; what is missing stays as it was.
+   * @throws {RangeError} For more bytes.
+   * @throws {TypeError} When the last exit is no `mmio`, or is complete.
+   */
   replyMmio(data: Uint8Array): void {
-    this.#run.set(data.subarray(0, 8), MMIO_DATA);
+    if (this.#unfinished !== "mmio") throw this.#nothingToAnswer("memory access");
+    const room = this.#view.getUint32(MMIO_LENGTH, true);
+    if (data.length > room) throw tooLong(data, room);
+    this.#run.set(data, MMIO_DATA);
   }
 
   /**
    * Answers an MSR access ({@linkcode MsrExit}).
    *
    * @param answer The value read; nothing for a write that succeeded; `"fault"` for `#GP`.
+   * @throws {RangeError} For a value of more than 64 bits.
+   * @throws {TypeError} When the last exit is no access to an MSR, or is complete.
    */
   replyMsr(answer?: bigint | "fault"): void {
-    const { msr } = payloads;
-    this.#view.setUint8(PAYLOAD + msr.offsetOf("error"), answer === "fault" ? 1 : 0);
-    if (typeof answer === "bigint") {
-      this.#view.setBigUint64(PAYLOAD + msr.offsetOf("data"), answer, true);
+    if (this.#unfinished !== "x86Rdmsr" && this.#unfinished !== "x86Wrmsr") {
+      throw this.#nothingToAnswer("access to an MSR");
     }
+    payloads.msr.assign(this.#view, PAYLOAD, {
+      error: answer === "fault" ? 1 : 0,
+      ...(typeof answer === "bigint" && { data: answer }),
+    });
   }
 
-  /** Answers a hypercall: what the guest finds in RAX. */
+  /**
+   * Answers a hypercall.
+   *
+   * @param result What the guest finds in RAX.
+   * @throws {RangeError} For a value of more than 64 bits.
+   * @throws {TypeError} When the last exit is no `hypercall`, or is complete.
+   */
   replyHypercall(result: bigint): void {
-    this.#view.setBigUint64(PAYLOAD + payloads.hypercall.offsetOf("ret"), result, true);
+    if (this.#unfinished !== "hypercall") throw this.#nothingToAnswer("hypercall");
+    payloads.hypercall.assign(this.#view, PAYLOAD, { ret: result });
+  }
+
+  #nothingToAnswer(what: string): TypeError {
+    return new TypeError(`Cannot answer vCPU ${this.id}: it does not wait for a ${what}`);
   }
 
   /**
@@ -909,6 +939,10 @@ function debugregs(addresses: readonly bigint[]): bigint[] {
     debugreg[7]! |= 2n << BigInt(2 * i);
   }
   return debugreg;
+}
+
+function tooLong(data: Uint8Array, room: number): RangeError {
+  return new RangeError(`Cannot answer with ${data.length} bytes: the guest reads ${room}`);
 }
 
 function msrRefused(verb: string, index: number, ioctl: Ioctl): KvmError {

@@ -142,6 +142,41 @@ kvmTest("replyMmio() answers a memory read", () => {
   assertEquals(guest.vcpu.getRegs().rax, 0x1234_5678n);
 });
 
+kvmTest("replies are refused where the guest waits for none, and where they are too long", () => {
+  using guest = guestOf([
+    ...[0xe4, 0x60], // in al, 0x60
+    ...[0xb8, 0x00, 0xf0, 0x8e, 0xd8], // mov ax, 0xf000; mov ds, ax
+    ...[0xa1, 0x00, 0x00], // mov ax, [0] (0xf0000, where no memory is)
+    HLT,
+  ]);
+  const { vcpu } = guest;
+  const replies = {
+    io: () => vcpu.replyIo(new Uint8Array(1)),
+    mmio: () => vcpu.replyMmio(new Uint8Array(1)),
+    msr: () => vcpu.replyMsr(1n),
+    hypercall: () => vcpu.replyHypercall(1n),
+  };
+  const refused = (...names: (keyof typeof replies)[]) => {
+    for (const name of names) assertThrows(replies[name], TypeError, "it does not wait for a");
+  };
+  refused("io", "mmio", "msr", "hypercall");
+  assertEquals(vcpu.run().reason, "io");
+  refused("mmio", "msr", "hypercall");
+  assertThrows(
+    () => vcpu.replyIo(new Uint8Array(2)),
+    RangeError,
+    "with 2 bytes: the guest reads 1",
+  );
+  vcpu.complete();
+  refused("io");
+  assertEquals(vcpu.run().reason, "mmio");
+  refused("io", "msr", "hypercall");
+  assertThrows(() => vcpu.replyMmio(new Uint8Array(3)), RangeError, "the guest reads 2");
+  replies.mmio();
+  assertEquals(vcpu.run(), { reason: "hlt" });
+  refused("io", "mmio", "msr", "hypercall");
+});
+
 kvmTest("replyMsr() answers with a value or a fault", () => {
   // mov ecx, 0x1d9; rdmsr; wrmsr; hlt. #GP: mov bx, 1; hlt
   using guest = guestOf([0x66, 0xb9, 0xd9, 1, 0, 0, 0x0f, 0x32, 0x0f, 0x30, HLT]);
