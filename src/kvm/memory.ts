@@ -37,9 +37,16 @@ export class Mapping implements Disposable {
   /**
    * @param size In bytes: a positive multiple of 4096.
    * @throws {KvmError} When `mmap` fails.
+   * @throws {RangeError} For a size or an offset that is no integer from 0 to 2⁵³ − 1.
    */
   constructor(libc: Libc, size: number, options: MappingOptions) {
     const { fd, offset = 0 } = options;
+    for (const number of [size, offset]) {
+      if (Number.isSafeInteger(number) && number >= 0) continue;
+      throw new RangeError(
+        `Cannot map ${size} bytes of ${options.what} at offset ${offset}: a size and an offset are multiples of ${PAGE_SIZE}`,
+      );
+    }
     const kind = fd === undefined
       ? flags.MAP_PRIVATE | flags.MAP_ANONYMOUS | flags.MAP_NORESERVE
       : options.private

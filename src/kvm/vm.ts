@@ -34,7 +34,10 @@ export interface MemoryOptions {
   readOnly?: boolean;
   /** KVM notes which pages the guest writes (`KVM_MEM_LOG_DIRTY_PAGES`). */
   logDirtyPages?: boolean;
-  /** The file that backs it (a `memfd`); fresh zeroed memory unless said otherwise. */
+  /**
+   * The file that backs it (a `memfd`); fresh zeroed memory unless said otherwise. It must be long
+   * enough, and stay so: whoever touches what lies behind its end is ended by SIGBUS.
+   */
   fd?: number;
   /** Where in the file it begins, in bytes. */
   offset?: number;
@@ -93,18 +96,29 @@ export class GuestMemory implements Disposable {
    * Writes `bytes` at `offset` and notes it ({@linkcode GuestMemory.markWritten}).
    *
    * @throws {RangeError} When they do not fit.
+   * @throws {TypeError} When the slot has been removed.
    */
   write(offset: number, bytes: Uint8Array): void {
-    this.bytes.set(bytes, offset);
+    this.#checkPresent();
     this.markWritten(offset, bytes.length);
+    this.bytes.set(bytes, offset);
   }
 
   /**
    * Notes that the host program has written `length` bytes at `offset`, which KVM's dirty log does
    * not see: a {@linkcode Snapshot} restores those pages too. Whoever writes to
    * {@linkcode GuestMemory.bytes} itself says so here.
+   *
+   * @throws {RangeError} When they are not all in the slot.
    */
   markWritten(offset: number, length: number): void {
+    const isInside = Number.isInteger(offset) && Number.isInteger(length) &&
+      0 <= offset && 0 <= length && offset + length <= this.size;
+    if (!isInside) {
+      throw new RangeError(
+        `Cannot write ${length} bytes at ${offset}: memory slot ${this.slot} has ${this.size}`,
+      );
+    }
     if (length === 0) return;
     for (const watch of this.#watches) watch.addBytes(offset, length);
   }
@@ -328,6 +342,7 @@ export class Vm implements Disposable {
    *
    * @throws {KvmError} `ENOMEM`; `EINVAL` for an address or size that is not a multiple of 4096;
    * `EEXIST` for a range that overlaps another slot. Nothing is left mapped then.
+   * @throws {RangeError} For a size, address or offset that is no integer from 0 to 2⁵³ − 1.
    */
   addMemory(options: MemoryOptions): GuestMemory {
     const { size, fd, offset } = options;
@@ -389,8 +404,10 @@ export class Vm implements Disposable {
    *
    * @param id Its APIC ID: below `KVM_CAP_MAX_VCPU_ID`, and not yet in use.
    * @throws {KvmError} `EEXIST`, `EINVAL`, `ENOMEM`; nothing is left open then.
+   * @throws {RangeError} For what is no 32-bit number, of which some kernels would take a part.
    */
   createVcpu(id = 0): Vcpu {
+    if (id !== id >>> 0) throw new RangeError(`Cannot create vCPU ${id}: that is no vCPU's number`);
     const { libc } = this.#descriptor;
     const mmapSize = this.#kvm.vcpuMmapSize;
     const fd = this.#descriptor.ioctl(
@@ -471,8 +488,12 @@ export class Vm implements Disposable {
    * edge-triggered line is true, then false.
    *
    * @param irq 0–15 for the PIC and the IOAPIC, 16–23 for the IOAPIC alone.
+   * @throws {RangeError} For another line, which KVM would ignore.
    */
   setIrqLine(irq: number, level: boolean): void {
+    if (!Number.isInteger(irq) || irq < 0 || irq > 23) {
+      throw new RangeError(`Cannot set interrupt line ${irq}: there are lines 0 to 23`);
+    }
     this.#descriptor.ioctl(
       ioctls.KVM_IRQ_LINE,
       kvmIrqLevel.encode({ irq, level: level ? 1 : 0 }),

@@ -248,6 +248,42 @@ kvmTest("setDirtyLog() does not switch off what is being watched", () => {
   memory.setDirtyLog(false);
 });
 
+kvmTest("what is written to a slot lies in it", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  const memory = vm.addMemory({ size: 2 * PAGE_SIZE });
+  using watch = memory.watchWrites();
+  for (const offset of [-1, 0.5, NaN, Infinity, 2 * PAGE_SIZE]) {
+    assertThrows(() => memory.markWritten(offset, 1), RangeError, `1 bytes at ${offset}`);
+    assertThrows(() => memory.write(offset, Uint8Array.of(1)), RangeError, `1 bytes at ${offset}`);
+  }
+  for (const length of [-1, 0.5, NaN, Infinity]) {
+    assertThrows(() => memory.markWritten(0, length), RangeError, `${length} bytes at 0`);
+  }
+  memory.write(2 * PAGE_SIZE, new Uint8Array(0));
+  memory.markWritten(100, 0);
+  assertEquals(watch.take(), []);
+  memory.write(2 * PAGE_SIZE - 1, Uint8Array.of(1));
+  assertEquals(watch.take(), [1]);
+});
+
+kvmTest("a VM takes no number that is none, and none that would be cut", () => {
+  const before = held();
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  for (const number of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
+    assertThrows(() => vm.addMemory({ size: number }), RangeError);
+    assertThrows(() => vm.addMemory({ size: PAGE_SIZE, guestAddress: number }), RangeError);
+    assertThrows(() => vm.createVcpu(number), RangeError, `vCPU ${number}`);
+    assertThrows(() => vm.setIrqLine(number, true), RangeError, `line ${number}`);
+  }
+  assertThrows(() => vm.createVcpu(2 ** 32), RangeError);
+  assertThrows(() => vm.setIrqLine(24, true), RangeError);
+  assertEquals(vm.memory, []);
+  kvm.close();
+  assertEquals(held().descriptors, before.descriptors);
+});
+
 kvmTest("remove() takes the memory from the guest and from this process", () => {
   // mov ax, 0x1000; mov ds, ax; mov al, [0]; mov al, [0]; hlt
   using guest = guestOf([0xb8, 0x00, 0x10, 0x8e, 0xd8, 0xa0, 0, 0, 0xa0, 0, 0, HLT]);
