@@ -38,7 +38,8 @@ interface Attached {
 
 /**
  * Ports, or physical addresses, and the devices behind them. A device does not know its own address:
- * it sees offsets into its range.
+ * it sees offsets into its range. An access belongs to the device in whose range it begins, as a whole:
+ * also what reaches beyond the end of the range.
  *
  * @example A device of one port
  * ```ts
@@ -70,11 +71,14 @@ export class Bus {
   /**
    * Puts a device behind a range.
    *
-   * @throws {RangeError} When another device has a part of it.
+   * @throws {RangeError} When another device has a part of it, or it is no range.
    */
   attach(range: BusRange, device: Device): void {
     const { first, length = 1 } = range;
     const end = first + length;
+    if (!Number.isInteger(first) || first < 0 || !(length >= 1)) {
+      throw new RangeError(`Cannot attach a device to ${length} ${this.#name} from ${first} on`);
+    }
     const other = this.#attached.find((other) => first < other.end && other.first < end);
     if (other !== undefined) {
       throw new RangeError(

@@ -61,6 +61,13 @@ export interface MemoryRegion {
   readOnly?: boolean;
 }
 
+/** A part of a region, by offsets in it. */
+interface Part {
+  readonly region: GuestMemory;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** How a machine is built. */
 export interface MachineOptions {
   /**
@@ -80,7 +87,7 @@ export interface MachineOptions {
   log?: (exit: IoExit | MmioExit) => void;
 }
 
-/** The state of a machine at one moment; closed before its machine is. */
+/** The state of a machine at one moment: it holds a copy of the memory until it is closed. */
 export interface MachineSnapshot extends Disposable {
   /** The VM's: memory and CPU. */
   readonly vm: Snapshot;
@@ -100,9 +107,9 @@ export type Stop =
 
 /** How long a machine runs. */
 export interface RunOptions {
-  /** In milliseconds. */
+  /** In milliseconds, 0 or more; as long as it takes unless said otherwise. */
   timeout?: number;
-  /** Stops it from outside. */
+  /** Stops it from outside; no instruction is run where it is aborted already. */
   signal?: AbortSignal;
   /**
    * Runs an instruction at a time and is called after each, as far as the host steps; what it returns
@@ -137,7 +144,7 @@ export class Machine implements Disposable {
   readonly ports: Bus = new Bus("ports");
   /** The devices behind guest-physical addresses that are no RAM. */
   readonly mmio: Bus = new Bus("addresses");
-  /** Its RAM, by address. */
+  /** Its RAM, in the order of the options. */
   readonly memory: readonly GuestMemory[];
   /** How many exits there were, by reason. */
   readonly exits: Map<Exit["reason"], number> = new Map();
@@ -156,8 +163,9 @@ export class Machine implements Disposable {
   /**
    * Builds the machine.
    *
-   * @throws {KvmError} When this host cannot give what it needs; nothing is left open then.
-   * @throws {RangeError} For RAM that is in two regions at once.
+   * @throws {KvmError} When this host cannot give what it needs, or two regions of RAM overlap;
+   * nothing is left open then.
+   * @throws {RangeError} For a size or an address that is none.
    */
   constructor(options: MachineOptions = {}) {
     this.#options = options;
@@ -226,17 +234,18 @@ export class Machine implements Disposable {
     // What the last program left unfinished might still write to memory.
     this.vcpu.abandon();
     for (const { address, bytes, size = bytes.length } of program.segments) {
-      const region = this.#regionOf(address, size);
-      if (region === undefined) {
+      if (this.#partsOf(address, size) === undefined) {
         throw new RangeError(
           `Cannot load ${program.name}: its ${size} bytes at 0x${address.toString(16)} do not ` +
             `fit into ${this.memory.map(describe).join(" and ")}`,
         );
       }
-      const start = address - region.guestAddress;
-      region.write(start, bytes);
-      region.bytes.fill(0, start + bytes.length, start + size);
-      region.markWritten(start + bytes.length, size - bytes.length);
+      this.write(address, bytes);
+      const rest = this.#partsOf(address + bytes.length, size - bytes.length)!;
+      for (const { region, start, end } of rest) {
+        region.bytes.fill(0, start, end);
+        region.markWritten(start, end - start);
+      }
     }
     this.start({ mode, entry, stack });
     if (set.length === 0) return;
@@ -265,37 +274,72 @@ export class Machine implements Disposable {
    * @throws {RangeError} When the mode cannot reach it.
    */
   start(options: { mode: Mode; entry: number; stack: number }): void {
-    const ramSize = Math.max(...this.memory.map(({ guestAddress, size }) => guestAddress + size));
+    const ramSize = Math.max(
+      0,
+      ...this.memory.map(({ guestAddress, size }) => guestAddress + size),
+    );
     startIn(this.vm, { ...options, vcpu: this.vcpu, ramSize });
   }
 
-  /** A copy of `length` bytes at a guest-physical address; nothing where a part is not RAM. */
+  /**
+   * A copy of `length` bytes at a guest-physical address; nothing where a part is not RAM.
+   *
+   * @throws {RangeError} For a length that is none.
+   */
   read(address: number, length: number): Uint8Array | undefined {
-    const region = this.#regionOf(address, length);
-    if (region === undefined) return undefined;
-    const start = address - region.guestAddress;
-    return region.bytes.slice(start, start + length);
+    const parts = this.#partsOf(address, length);
+    if (parts === undefined) return undefined;
+    const [first] = parts;
+    if (first !== undefined && parts.length === 1) {
+      return first.region.bytes.slice(first.start, first.end);
+    }
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const { region, start, end } of parts) {
+      bytes.set(region.bytes.subarray(start, end), at);
+      at += end - start;
+    }
+    return bytes;
   }
 
   /** Whether the bytes at a guest-physical address are these. */
   holds(address: number, bytes: Uint8Array): boolean {
-    const region = this.#regionOf(address, bytes.length);
-    if (region === undefined) return false;
-    const start = address - region.guestAddress;
-    return bytes.every((byte, i) => region.bytes[start + i] === byte);
+    let at = 0;
+    return this.#partsOf(address, bytes.length)?.every(({ region, start, end }) => {
+      for (let i = start; i < end; i++) if (region.bytes[i] !== bytes[at++]) return false;
+      return true;
+    }) ?? false;
   }
 
-  /** Writes `bytes` to a guest-physical address; false where a part is not RAM. */
+  /** Writes `bytes` to a guest-physical address; false, and nothing written, where a part is not RAM. */
   write(address: number, bytes: Uint8Array): boolean {
-    const region = this.#regionOf(address, bytes.length);
-    region?.write(address - region.guestAddress, bytes);
-    return region !== undefined;
+    const parts = this.#partsOf(address, bytes.length);
+    let at = 0;
+    for (const { region, start, end } of parts ?? []) {
+      region.write(start, bytes.subarray(at, at + end - start));
+      at += end - start;
+    }
+    return parts !== undefined;
   }
 
-  #regionOf(address: number, length: number): GuestMemory | undefined {
-    return this.memory.find(({ guestAddress, size }) =>
-      guestAddress <= address && address + length <= guestAddress + size
-    );
+  /** Where a range of addresses lies in RAM: it may go from one region into the next. */
+  #partsOf(address: number, length: number): Part[] | undefined {
+    if (!Number.isSafeInteger(length) || length < 0) {
+      throw new RangeError(`Cannot access ${length} bytes of RAM`);
+    }
+    if (!Number.isSafeInteger(address)) return undefined;
+    const parts: Part[] = [];
+    for (let at = address; at < address + length;) {
+      const region = this.memory.find(({ guestAddress, size }) =>
+        guestAddress <= at && at < guestAddress + size
+      );
+      if (region === undefined) return undefined;
+      const start = at - region.guestAddress;
+      const end = Math.min(start + address + length - at, region.size);
+      parts.push({ region, start, end });
+      at += end - start;
+    }
+    return parts;
   }
 
   /** The registers now. */
@@ -317,24 +361,29 @@ export class Machine implements Disposable {
    * Runs until something stops it; a later call goes on from there. The event loop gets a turn at
    * every tick.
    *
+   * What a device or a callback throws ends the run, too. The access that it was about counts as done:
+   * a read that was not answered gives the guest what happens to be there.
+   *
    * @throws {KvmError} When KVM cannot run the vCPU at all.
+   * @throws {RangeError} For a timeout that is none.
    * @throws {TypeError} When it is running already.
    */
   async run(options: RunOptions = {}): Promise<Stop> {
     const { timeout = Infinity, signal, step } = options;
+    if (!(timeout >= 0)) throw new RangeError(`Cannot run the machine for ${timeout} ms`);
     if (this.#isRunning) throw new TypeError("Cannot run the machine: it is running already");
     this.#isRunning = true;
     const deadline = performance.now() + timeout;
     try {
       this.#tick.start(timeout);
       if (step) this.vcpu.setGuestDebug({ singleStep: true });
-      for (;;) {
+      while (!signal?.aborted) {
         const stop = this.#runOneTick(step);
         if (stop !== undefined) return stop;
         if (performance.now() >= deadline) return { reason: "timeout" };
         await turn();
-        if (signal?.aborted) return { reason: "interrupted" };
       }
+      return { reason: "interrupted" };
     } finally {
       this.#isRunning = false;
       this.#tick.stop();
@@ -470,12 +519,17 @@ export class Machine implements Disposable {
    */
   snapshot(): MachineSnapshot {
     const vm = this.vm.snapshot();
-    const restores = [this.ports.save(), this.mmio.save()];
-    return {
-      vm,
-      restoreDevices: () => restores.forEach((restore) => restore()),
-      [Symbol.dispose]: () => vm.close(),
-    };
+    try {
+      const restores = [this.ports.save(), this.mmio.save()];
+      return {
+        vm,
+        restoreDevices: () => restores.forEach((restore) => restore()),
+        [Symbol.dispose]: () => vm.close(),
+      };
+    } catch (error) {
+      vm.close();
+      throw error;
+    }
   }
 
   /**

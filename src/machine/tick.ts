@@ -75,8 +75,10 @@ export class Tick implements Disposable {
    * Begins to tick.
    *
    * @param first When it ticks first, if that is earlier than its interval: a short deadline.
+   * @throws {TypeError} When it is closed.
    */
   start(first: number = TICK_MILLISECONDS): void {
+    if (this.#closed) throw new TypeError("Cannot start the tick: it is closed");
     // A timer that is set to 0 never expires.
     const shortest = 0.001;
     this.#arm(TICK_MILLISECONDS, Math.max(shortest, Math.min(first, TICK_MILLISECONDS)));
@@ -84,6 +86,8 @@ export class Tick implements Disposable {
 
   /** Ceases to tick, and takes what was pending. */
   stop(): void {
+    // The timer's number may be another's by now.
+    if (this.#closed) return;
     this.#arm(0, 0);
     this.take();
   }
@@ -106,8 +110,8 @@ export class Tick implements Disposable {
   /** Deletes the timer; again, it does nothing. */
   close(): void {
     if (this.#closed) return;
-    this.#closed = true;
     this.stop();
+    this.#closed = true;
     this.#libc.timer_delete(this.#timer[0]!);
     this.#release();
   }

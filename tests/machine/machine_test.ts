@@ -121,6 +121,83 @@ kvmTest("Machine.holds() compares RAM with bytes, and RAM alone", () => {
   assert(!machine.holds(0x1fff, Uint8Array.of(2, 0)));
 });
 
+kvmTest("Machine reads, writes, compares and loads across regions that join", async () => {
+  using machine = new Machine({
+    ram: [
+      { guestAddress: 0, size: 0x1000 },
+      { guestAddress: 0x1000, size: 0x1000 },
+      { guestAddress: 0x3000, size: 0x1000 },
+    ],
+  });
+  const across = Uint8Array.of(1, 2, 3, 4);
+  assert(machine.write(0xffe, across));
+  assertEquals(machine.read(0xffe, 4), across);
+  assertEquals(machine.memory.map(({ bytes }) => bytes[0]), [0, 3, 0]);
+  assert(machine.holds(0xffe, across) && !machine.holds(0xfff, across));
+  assertEquals(machine.read(0x1ffe, 4), undefined);
+  assertEquals(machine.write(0x1ffe, across), false);
+  assertEquals(machine.read(0x1ffe, 2), new Uint8Array(2));
+  for (const address of [-1, 0.5, NaN, 2 ** 64]) assertEquals(machine.read(address, 1), undefined);
+  for (const length of [-1, 0.5, NaN, Infinity]) {
+    assertThrows(() => machine.read(0, length), RangeError, `${length} bytes`);
+  }
+  machine.load(loadSource("org 0xfff\nmov al, 42\nhlt\nsection .bss\nresb 16", "across.asm"));
+  assertEquals(await machine.run(), { reason: "hlt" });
+  assertEquals(machine.registers().regs.rax, 42n);
+});
+
+kvmTest(
+  "Machine.run() runs nothing for an aborted signal, nor for a time that is none",
+  async () => {
+    using machine = Machine.for(loadSource("mov al, 42\nhlt", "guest.asm"));
+    assertEquals(await machine.run({ signal: AbortSignal.abort() }), { reason: "interrupted" });
+    for (const timeout of [NaN, -1]) {
+      await assertRejects(() => machine.run({ timeout }), RangeError, `${timeout} ms`);
+    }
+    assertEquals(machine.registers().regs.rip, 0n);
+    assertEquals(await machine.run(), { reason: "hlt" });
+  },
+);
+
+kvmTest("a machine goes on after what a device, an output or a step throws", async () => {
+  const fail = () => {
+    throw new Error("no");
+  };
+  using machine = new Machine({ output: fail });
+  machine.ports.attach({ first: 0x60 }, { write: fail });
+  machine.load(loadSource("out 0x60, al\nout 0xe9, al\nmov al, 42\nhlt", "guest.asm"));
+  await assertRejects(() => machine.run(), Error, "no");
+  assertEquals(machine.registers().regs.rax, 0n);
+  await assertRejects(() => machine.run({ step: fail }), Error, "no");
+  await machine.run().catch(() => {});
+  assertEquals(machine.registers().regs.rax, 42n);
+});
+
+kvmTest("a machine that is closed while it runs says so, and disturbs no other", async () => {
+  const program = loadSource("jmp $", "loop.asm");
+  const closed = Machine.for(program);
+  const run = closed.run();
+  closed.close();
+  // It may get the number of the timer that is gone.
+  using machine = Machine.for(program);
+  const other = machine.run({ timeout: 60 });
+  await assertRejects(() => run, TypeError, "Cannot use vCPU 0: it is closed");
+  assertEquals(await other, { reason: "timeout" });
+  await assertRejects(() => closed.run(), TypeError, "it is closed");
+});
+
+kvmTest("Machine.snapshot() keeps nothing where a device cannot save its state", () => {
+  using machine = new Machine();
+  machine.ports.attach({ first: 0x60 }, {
+    save() {
+      throw new Error("no");
+    },
+  });
+  const before = [...Deno.readDirSync("/proc/self/fd")].length;
+  assertThrows(() => machine.snapshot(), Error, "no");
+  assertEquals([...Deno.readDirSync("/proc/self/fd")].length, before);
+});
+
 kvmTest("Machine.run() lets the listener of a signal end it within 50 ms", async () => {
   for (const source of ["jmp $", "again: out 0x80, al\njmp again"]) {
     const program = loadSource(`;! io: ignore\n${source}`, "loop.asm");
