@@ -42,8 +42,8 @@ Options, besides those of run (main.ts run --help):
   --json          a JSON object a line: step, address, cs, ip, bytes, text, file and line where
                   there is a source, registers, memory, unanswered (with --io log), unseen; the last
                   one: stop, steps, output; neverReached, the address of --from, if the guest never
-                  came there; diagnosis, as of run, if it did not end by itself; reason, if this
-                  host cannot run it
+                  came there; next, the address where the last step led, and diagnosis, as of run,
+                  if it did not end by itself; reason, if this host cannot run it
   --help          this
 
 Hosts differ in stepping. A repeated string instruction is one line on each. Where a host runs
@@ -94,7 +94,9 @@ async function run(
   let hasBegun = range.from === undefined;
   let count = 0;
   let isOver = false;
+  let next = program.entry;
   const onStep = (step: TraceStep): boolean => {
+    next = step.next;
     const accesses = unanswered;
     unanswered = [];
     hasBegun ||= step.address === range.from;
@@ -117,7 +119,15 @@ async function run(
       const isCut = isOver || isPaused;
       const neverReached = hasBegun ? undefined : range.from;
       const rest = isCut ? { code: exitCode.proved } : await explain(machine, { program, stop });
-      printer.end({ ...rest, stop, count, output: Uint8Array.from(output), isCut, neverReached });
+      printer.end({
+        ...rest,
+        stop,
+        count,
+        output: Uint8Array.from(output),
+        isCut,
+        neverReached,
+        next,
+      });
       return rest.code === exitCode.proved && neverReached !== undefined
         ? exitCode.failed
         : rest.code;
@@ -187,6 +197,12 @@ class Describer {
     );
     this.#labels = new Labels(program);
     this.#disassemble = disassemble;
+  }
+
+  /** An address: `0x7c05 <loop>`. */
+  name(address: number): string {
+    const label = this.#labels.near(address);
+    return label === undefined ? hex(address) : `${hex(address)} <${label}>`;
   }
 
   describe(step: TraceStep): Description {
@@ -265,6 +281,8 @@ interface End {
   isCut: boolean;
   /** Where it was to begin, if the guest never came there. */
   neverReached: number | undefined;
+  /** The linear address of the instruction that came next: what crashed, where KVM does not tell. */
+  next: number;
   /** Why the guest did not end by itself. */
   diagnosis?: Diagnosis;
   /** What this host lacks to run it. */
@@ -334,7 +352,7 @@ class TextPrinter implements Printer {
     return key[0] !== CTRL_C && key[0] !== Q;
   }
 
-  end({ stop, count, output, isCut, neverReached, diagnosis, lacks }: End): void {
+  end({ stop, count, output, isCut, neverReached, next, diagnosis, lacks }: End): void {
     this.#flush();
     const lines = neverReached !== undefined
       ? `Nothing was traced: the guest never came to ${hex(neverReached)} (--from)`
@@ -349,6 +367,8 @@ class TextPrinter implements Printer {
     write(`${lines}${end}\n`, Deno.stderr);
     if (diagnosis?.place !== undefined) {
       write(`  Where: ${describePlace(diagnosis.place)}\n`, Deno.stderr);
+    } else if (diagnosis?.registersLost) {
+      write(`  Where: ${this.#describer.name(next)}, where the last step led\n`, Deno.stderr);
     }
     for (const cause of diagnosis?.causes ?? []) write(`  ${cause}\n`, Deno.stderr);
     if (output.length > 0) write(`output ${quote(output)}\n`, Deno.stderr);
@@ -399,13 +419,13 @@ class JsonPrinter implements Printer {
     return true;
   }
 
-  end({ stop, count, output, isCut, neverReached, diagnosis, lacks }: End): void {
+  end({ stop, count, output, isCut, neverReached, next, diagnosis, lacks }: End): void {
     this.#print({
       stop: isCut ? "traced" : words(stop),
       steps: count,
       output: new TextDecoder().decode(output),
       neverReached,
-      ...(diagnosis !== undefined && { diagnosis: diagnosisOf(diagnosis) }),
+      ...(diagnosis !== undefined && { next, diagnosis: diagnosisOf(diagnosis) }),
       reason: lacks,
     });
     write(this.#buffer);

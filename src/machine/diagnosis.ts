@@ -175,7 +175,7 @@ function causesOf(state: State): string[] {
   if (registersLost) {
     return [
       "On AMD, KVM resets the CPU after a shutdown: where it was and what its registers held is " +
-      "lost. On Intel it is not",
+      "lost. On Intel it is not. Stepping (trace) finds the instruction",
       ...withoutTables(state),
     ];
   }

@@ -158,6 +158,16 @@ kvmTest("trace says what ended a guest that crashed, and where", async () => {
   assertEquals([stop, steps, diagnosis.place.symbol], ["io", 1, "start+0x2"]);
 }, { lacks: slow });
 
+kvmTest(
+  "trace finds the instruction of a triple fault, also where KVM has reset the CPU",
+  async () => {
+    const source = ";! mode: long\nbits 64\nnop\nhere: mov rax, [0x40000000]\n";
+    const { code, stderr } = await withGuest(["trace"], source);
+    assertEquals(code, 4);
+    assertMatch(stderr, /^1 instruction\. It took an exception .*\n {2}Where: 0x1 <here>, /);
+  },
+);
+
 kvmTest("trace --io log says at which instructions nobody answered", async () => {
   const source = "mov dx, 0x64\nmov cx, 3\nrep outsb\nin al, dx\nhlt\n";
   const { code, stdout } = await withGuest(["trace", "--io", "log"], source);
