@@ -78,20 +78,23 @@ export async function prove(program: Program, options: ProveOptions = {}): Promi
  */
 export class Prover implements Disposable {
   #booted: Booted | undefined;
+  #isProving = false;
 
   /** {@linkcode prove} */
   async prove(program: Program, options: ProveOptions = {}): Promise<Proof> {
     const { irqchip, cpuid } = program.settings;
-    // Time goes on in a timer, and CPUID is set once.
-    if (irqchip || cpuid.length > 0) return await prove(program, options);
-    const { machine, listener } = this.#boot(program);
+    // Time goes on in a timer, CPUID is set once, and a machine runs one guest at a time.
+    if (irqchip || cpuid.length > 0 || this.#isProving) return await prove(program, options);
+    this.#isProving = true;
     let isAsNew = false;
     try {
+      const { machine, listener } = this.#boot(program);
       machine.load(program);
       const proof = await proveIn(machine, { ...options, program, listener });
       isAsNew = proof.outcome === "proved" || proof.outcome === "failed";
       return proof;
     } finally {
+      this.#isProving = false;
       if (!isAsNew) this.close();
     }
   }

@@ -220,6 +220,15 @@ kvmTest("Prover.prove() gives each guest a machine that is as good as new", asyn
   }
 });
 
+kvmTest("Prover.prove() proves several guests at once", async () => {
+  using prover = new Prover();
+  // Longer than a tick, so that they take turns.
+  const guest = (al: number) =>
+    lines(`;! expect: al = ${al}`, `mov al, ${al}`, "mov ecx, 60000", "a32 loop $", "hlt");
+  const proofs = await Promise.all([1, 2, 3].map((al) => prover.prove(guest(al))));
+  assertEquals(proofs.map(({ outcome }) => outcome), ["proved", "proved", "proved"]);
+});
+
 kvmTest(
   "Prover.prove() gives up a machine whose guest crashed, hung or asked for the impossible",
   async () => {
