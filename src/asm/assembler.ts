@@ -1,6 +1,6 @@
 import { Bytes } from "./bytes.ts";
 import { anyCpu, changeCpu, type Cpu, level32, level64 } from "./cpu.ts";
-import { encode, finalValue, markAddress, neither, type Place } from "./encode.ts";
+import { checkSize, encode, finalValue, markAddress, neither, type Place } from "./encode.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import {
   type Base,
@@ -325,6 +325,14 @@ export class Assembler {
     for (const line of lines) {
       try {
         const statement = this.#parser.parse(line, enter);
+        if (statement.isOrphan) {
+          this.#warn(
+            `The label ${statement.label} stands alone without a colon: is it a typing error?`,
+            {
+              line,
+            },
+          );
+        }
         const { body } = statement;
         if (body?.kind === "directive") {
           const absolute = this.#directive(body.name, body.arguments, line);
@@ -1083,15 +1091,11 @@ export class Assembler {
       ? expression.value
       : evaluate(expression, this.#scope(item));
     if (value.terms.some(({ factor }) => Math.abs(factor) !== 1)) throw neither(item, span);
-    const number = finalValue(value, this.#place(item), span);
+    const place = this.#place(item);
+    const number = finalValue(value, place, span);
+    checkSize(value, unit, { place, span });
     markAddress(value, out, unit);
     out.number(number, unit);
-    if (this.#pass === "last" && value.terms.length === 0 && !fits(number, unit)) {
-      this.#warn(`${number} does not fit into ${unit === 1 ? "a byte" : `${unit} bytes`}`, {
-        line,
-        span,
-      });
-    }
   }
 
   #writeFloat(
@@ -1257,12 +1261,6 @@ function isName(text: string): boolean {
 
 function isPowerOfTwo(number: number): boolean {
   return number > 0 && Number.isInteger(Math.log2(number));
-}
-
-/** Whether a number fits into so many bytes, signed or not. */
-function fits(number: bigint, size: number): boolean {
-  if (size >= 8) return true;
-  return number >= -(1n << BigInt(8 * size - 1)) && number < 1n << BigInt(8 * size);
 }
 
 /** Whether a body's bytes depend on no symbol. */

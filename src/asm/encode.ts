@@ -758,18 +758,26 @@ function emit(
   }
   if (address && address.displacementSize > 0) {
     if (address.isRelative) relativeAt = out.length;
-    else if (out.marks) {
-      const { value } = operands.find((operand) => operand.kind === MEMORY)!;
-      markAddress(value, out, address.displacementSize);
+    else {
+      const operand = memoryOf(instruction, row);
+      const size = address.displacementSize;
+      checkSize(operand.value, size, { place, span: operand });
+      markAddress(operand.value, out, size);
     }
     out.number(address.displacement, address.displacementSize);
   }
   for (const byte of encoding.suffix) out.byte(byte);
-  emitImmediates(instruction, encoding, { place, out, start });
+  emitImmediates(instruction, row, { place, out, start });
   if (relativeAt >= 0) {
-    const operand = operands.find((candidate) => candidate.kind === MEMORY)!;
-    patchRelative(operand.value, { at: relativeAt, size: 4, start, place, out });
+    patchRelative(memoryOf(instruction, row).value, { at: relativeAt, size: 4, start, place, out });
   }
+}
+
+/** The operand that is an address, with brackets or without. */
+function memoryOf({ operands }: Instruction, row: Row): Operand {
+  return operands.find(({ kind }, i) =>
+    kind === MEMORY || (kind === IMMEDIATE && row.operands[i]!.isAddress)
+  )!;
 }
 
 /** F2 or F3 before the instruction; a short jump that `bnd` was written before goes without it. */
@@ -799,6 +807,31 @@ function emitVex(
   }
 }
 
+/**
+ * Warns of a number that does not fit into `size` bytes. As in NASM a negative one may have one bit
+ * more, so that `~1` fits; what the CPU extends by its sign to `extended` bits must fit as such.
+ */
+export function checkSize(
+  { terms, number }: Value,
+  size: number,
+  { place, span, extended }: { place: Place; span: Span; extended?: number | undefined },
+): void {
+  if (size >= 8 || (number >= -128n && number <= 127n)) return;
+  if (terms.some(({ of }) => !("class" in of))) return;
+  const limit = 1n << BigInt(extended ?? 8 * size);
+  const isInRange = number >= -limit && number < limit;
+  const isSame = extended === undefined ||
+    BigInt.asIntN(8 * size, number) === BigInt.asIntN(extended, number);
+  if (isInRange && isSame) return;
+  const sign = extended === undefined ? "" : " with a sign";
+  place.warn(`${number} does not fit into ${size === 1 ? "a byte" : `${size} bytes`}${sign}`, span);
+}
+
+function isSignExtended({ operands }: Row, index: number): boolean {
+  const { limit } = operands[index]!;
+  return limit === "signed8" || limit === "signed32";
+}
+
 /** Marks what is written next if it is relative to a section. */
 export function markAddress({ terms, number }: Value, out: Bytes, size: number): void {
   if (!out.marks || !terms.some(({ of }) => !("class" in of))) return;
@@ -813,9 +846,10 @@ interface Immediates {
 
 function emitImmediates(
   instruction: Instruction,
-  { roles, immediates }: Encoding,
+  row: Row,
   { place, out, start }: Immediates,
 ): void {
+  const { roles, immediates, isWide } = encodingOf(row);
   let next = 0;
   for (let i = 0; i < roles.length; i++) {
     const role = roles[i];
@@ -823,6 +857,9 @@ function emitImmediates(
     if (role === "immediate") {
       const size = immediates[next++]!;
       const value = finalValue(operand.value, place, operand);
+      const isSigned = isWide && size === 4 || isSignExtended(row, i);
+      const extended = isSigned ? row.operandSize || place.bits : undefined;
+      checkSize(operand.value, size, { place, span: operand, extended });
       markAddress(operand.value, out, size);
       out.number(value, size);
       if (operand.kind === FAR) {

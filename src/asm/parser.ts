@@ -93,6 +93,8 @@ export interface Statement {
   readonly times: Expression | undefined;
   /** What the line says. */
   readonly body: Body | undefined;
+  /** Whether it is a label only, and has no colon: perhaps it was to be an instruction. */
+  readonly isOrphan: boolean;
 }
 
 /** What a word means at the head of a statement; a reserved one nothing there. */
@@ -252,19 +254,23 @@ export class Parser {
     const lexer = this.lexer;
     lexer.open(line);
     let label: string | undefined;
+    let isOrphan = false;
     if (lexer.kind === "escaped" || (lexer.kind === "name" && isLabel(lexer))) {
       label = lexer.text;
       const span = { start: lexer.start, end: lexer.end };
       lexer.next();
-      if (!lexer.accept(":") && !isInstructionNext(lexer)) {
-        throw lexer.error(`Unknown instruction "${label}"`, span);
+      if (!lexer.accept(":")) {
+        if (!isInstructionNext(lexer)) {
+          throw lexer.error(`Unknown instruction "${label}"`, span);
+        }
+        isOrphan = isAtEnd(lexer);
       }
       if (!isEqu(lexer)) onLabel(label);
     } else if (lexer.kind === "[") return this.#bracketed();
     this.#times = undefined;
     const body = lexer.kind === "end" ? undefined : this.#body();
     if (body?.kind !== "directive") this.finish();
-    return { label, times: this.#times, body };
+    return { label, times: this.#times, body, isOrphan };
   }
 
   /** Throws unless the line ends here. */
@@ -291,7 +297,7 @@ export class Parser {
     const isKnown = (word?.kind === "directive" && word.takesArguments) || primitives.has(name);
     if (!isKnown) throw lexer.error(`Unknown directive ${lexer.written()}`);
     const body: Body = { kind: "directive", name, arguments: trim(text, lexer.end, close) };
-    return { label: undefined, times: undefined, body };
+    return { label: undefined, times: undefined, body, isOrphan: false };
   }
 
   #body(): Body {
@@ -667,6 +673,10 @@ const masmFlat = "__?masm_flat?__";
 
 function isWord(lexer: Lexer, word: string): boolean {
   return lexer.kind === "name" && lexer.text === word;
+}
+
+function isAtEnd(lexer: Lexer): boolean {
+  return lexer.kind === "end";
 }
 
 function isEqu(lexer: Lexer): boolean {

@@ -159,3 +159,6 @@ section .text
  q2:
  section .bss
  z: resd 1
+lea ax, 5
+lea ax, foo
+foo:

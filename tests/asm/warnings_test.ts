@@ -1,0 +1,50 @@
+import { assertEquals } from "@std/assert";
+import { assemble, type Bits } from "../../src/asm/mod.ts";
+import { formLines } from "./forms.ts";
+import { nasmTest, runNasm } from "./nasm.ts";
+
+function warningsOf(source: string): string[] {
+  return assemble(source).warnings.map(({ line, message }) => `${line}: ${message}`);
+}
+
+Deno.test("assemble() warns of numbers that are cut", () => {
+  const source = "mov al, 300\nmov al, -256\nadd bx, 70000\npush byte 300\ndb 256, -256, -257\n" +
+    "mov ax, [bx+70000]\ndd 'hello'+0\ndd 1e39";
+  assertEquals(warningsOf(source), [
+    "1: 300 does not fit into a byte",
+    "3: 70000 does not fit into 2 bytes",
+    "4: 300 does not fit into a byte with a sign",
+    "5: 256 does not fit into a byte",
+    "5: -257 does not fit into a byte",
+    "6: 70000 does not fit into 2 bytes",
+    "7: Only the first 4 characters count here",
+    "8: 1e39 is too large and becomes infinity",
+  ]);
+});
+
+Deno.test("assemble() warns of a label that stands alone without a colon", () => {
+  assertEquals(warningsOf("a:\nb\nc nop\n.d\ncpuidd ; oops\ne equ 5\n"), [
+    "2: The label b stands alone without a colon: is it a typing error?",
+    "4: The label .d stands alone without a colon: is it a typing error?",
+    "5: The label cpuidd stands alone without a colon: is it a typing error?",
+  ]);
+});
+
+nasmTest("assemble() warns of no number of which NASM does not", () => {
+  for (const bits of [16, 32, 64] as const satisfies readonly Bits[]) {
+    const lines = [...formLines(bits)].filter((line, i) => i % 10 === 0 && /[0-9]/.test(line));
+    const taken = lines.filter((line) => {
+      try {
+        return assemble(line, { bits }).bytes.length > 0;
+      } catch {
+        return false;
+      }
+    });
+    const source = `bits ${bits}\n${taken.join("\n")}\n`;
+    const theirs = new Set(
+      [...runNasm(source).messages.matchAll(/:(\d+): warning: /g)].map(([, line]) => Number(line)),
+    );
+    const more = assemble(source).warnings.filter(({ line }) => !theirs.has(line));
+    assertEquals(more.map(({ line, message }) => `${taken[line - 2]}: ${message}`), []);
+  }
+});
