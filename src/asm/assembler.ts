@@ -1,6 +1,14 @@
 import { Bytes } from "./bytes.ts";
 import { anyCpu, changeCpu, type Cpu, level32, level64 } from "./cpu.ts";
-import { checkSize, encode, finalValue, markAddress, neither, type Place } from "./encode.ts";
+import {
+  checkSize,
+  encode,
+  finalValue,
+  markAddress,
+  modesOf,
+  neither,
+  type Place,
+} from "./encode.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import {
   type Base,
@@ -939,7 +947,7 @@ export class Assembler {
     switch (body.kind) {
       case "instruction":
         this.#evaluateOperands(body, item);
-        this.#dependsOnPlace = encode(body, this.#place(item), out);
+        this.#encode(body, item, out);
         break;
       case "data":
         if (body.items.length === 0 && this.#pass === "last") {
@@ -949,6 +957,25 @@ export class Assembler {
         break;
       case "incbin":
         this.#include(body, item, out);
+    }
+  }
+
+  #encode(instruction: Instruction, item: Item, out: Bytes): void {
+    const place = this.#place(item);
+    const start = out.length;
+    try {
+      this.#dependsOnPlace = encode(instruction, place, out);
+    } catch (error) {
+      out.length = start;
+      if (this.#pass !== "last" || !(error instanceof AssemblyError)) throw error;
+      const modes = modesOf(instruction, place);
+      if (modes.length === 0) throw error;
+      const span = spanOf(instruction, item.line);
+      const text = item.line.text.slice(span.start, span.end);
+      throw new AssemblyError(`${text} needs bits ${modes.join(" or ")}`, {
+        line: item.line,
+        span,
+      });
     }
   }
 
@@ -1231,6 +1258,13 @@ export class Assembler {
     }
     return listing;
   }
+}
+
+/** Where an instruction stands in its line, from its mnemonic to its last operand. */
+function spanOf({ mnemonic, operands }: Instruction, { text }: SourceLine): Span {
+  const before = text.slice(0, operands[0]?.start).toLowerCase();
+  const start = before.lastIndexOf(mnemonic);
+  return { start, end: operands.at(-1)?.end ?? start + mnemonic.length };
 }
 
 /** How an attribute is set, and how it fails. */

@@ -1,4 +1,4 @@
-import type { Bytes } from "./bytes.ts";
+import { Bytes } from "./bytes.ts";
 import { anyCpu, type Cpu, level64, levelOf } from "./cpu.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import type { Base, Term, Value } from "./expression.ts";
@@ -71,6 +71,20 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): bool
   return row.hasTarget || address?.isRelative === true;
 }
 
+/** The other modes in which an instruction that there is not in this one would assemble. */
+export function modesOf(instruction: Instruction, place: Place): Bits[] {
+  return ([16, 32, 64] as const).filter((bits) => {
+    if (bits === place.bits) return false;
+    try {
+      encode(instruction, { ...place, bits, addressOf: () => 0, warn: () => {} }, new Bytes());
+      return true;
+    } catch (error) {
+      if (!(error instanceof AssemblyError)) throw error;
+      return false;
+    }
+  });
+}
+
 /** Whether `osp` or `asp` is among the prefixes. */
 function hasOther({ operandSize, addressSize }: Prefixes): boolean {
   return operandSize === OTHER || addressSize === OTHER;
@@ -126,13 +140,7 @@ function findRow(instruction: Instruction, place: Place): Row {
   if (hasMissing) {
     throw fail("The operation size is not specified: write byte, word, dword or qword");
   }
-  if (known.all.length === 0) {
-    throw fail(
-      place.bits === 64
-        ? `There is no ${mnemonic} in 64-bit mode`
-        : `There is a ${mnemonic} in 64-bit mode only`,
-    );
-  }
+  if (known.all.length === 0) throw fail(`There is no ${mnemonic} in ${place.bits}-bit mode`);
   throw fail(`There is no ${mnemonic} with ${operands.length === 0 ? "no" : "these"} operands`);
 }
 

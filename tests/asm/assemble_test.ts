@@ -66,6 +66,30 @@ Deno.test("assemble() names the file, line and column of an error, and marks the
   );
 });
 
+Deno.test("assemble() names the mode in which an instruction would assemble", () => {
+  const reasons = {
+    "push rax": "push rax needs bits 64",
+    "x: MOV r8d, [rbx]  ; why": "MOV r8d, [rbx] needs bits 64",
+    "lock add dword [rip_relative + rax], 1\nrip_relative:":
+      "add dword [rip_relative + rax], 1 needs bits 64",
+    "swapgs": "swapgs needs bits 64",
+    "bits 64\npusha": "pusha needs bits 16 or 32",
+    "bits 64\nmov ax, [bx]": "mov ax, [bx] needs bits 16 or 32",
+    "bits 32\njmp rax": "jmp rax needs bits 64",
+    // In no mode:
+    "mov al, bx": "There is no mov with these operands",
+    "jmp short $+500": "The short jump is out of range: 498 is not in -128 to 127",
+  };
+  for (const [source, reason] of Object.entries(reasons)) {
+    assertEquals(assertThrows(() => assemble(source), AssemblyError).reason, reason, source);
+  }
+});
+
+Deno.test("assemble() says which CPU lacks an instruction", () => {
+  const error = assertThrows(() => assemble("cpu 8086\npusha"), AssemblyError);
+  assertEquals(error.reason, "CPU 8086 has no such pusha");
+});
+
 Deno.test("assemble() reports every wrong line", () => {
   for (const source of ["bogus ax\nnop\nmov 'x, ax", "mov ax\nnop\nmov al, ebx"]) {
     const error = assertThrows(() => assemble(source), AssemblyError);
