@@ -114,6 +114,110 @@ nasmTest("assemble() takes and refuses random instruction lines as NASM does", (
   }
 });
 
+/** A random line of which anything may be odd: prefixes, sizes, registers, addresses, targets. */
+function oddLine(bits: Bits): fc.Arbitrary<string> {
+  const forms = [...formLines(bits)].map((line) => {
+    const [, mnemonic = "", operands = ""] = /^(\S+) ?(.*)$/.exec(line)!;
+    return { mnemonic, operands: operands === "" ? [] : operands.split(", ") };
+  });
+  const words = (text: string) => fc.constantFrom(...text.split(" ").map((each) => `${each} `));
+  const rarely = (arbitrary: fc.Arbitrary<string>, weight = 1) =>
+    fc.oneof({ weight: 5, arbitrary: fc.constant("") }, { weight, arbitrary });
+  const joined = (...parts: fc.Arbitrary<string>[]) =>
+    fc.tuple(...parts).map((texts) => texts.join(""));
+  const register = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...addressRegisters[bits]) },
+    { weight: 2, arbitrary: fc.constantFrom(...addressRegisters[bits === 32 ? 16 : 32]) },
+    { weight: 1, arbitrary: fc.constantFrom(...otherRegisters) },
+  );
+  const number = fc.constantFrom(
+    ..."0 1 5 -1 -128 -129 127 128 255 256 0x1234 0xFFFF 0x10000 -0x8000 0x7FFFFFFF 0x80000000"
+      .split(" "),
+    ..."0xFFFFFFFF 0x123456789".split(" "),
+  );
+  const label = fc.constantFrom(
+    ..."here end five start $ $$ remote later -here here*2 five*2 $-$$ end-5 start+here".split(" "),
+    "end - here",
+  );
+  const term = fc.oneof(
+    { weight: 4, arbitrary: joined(register, rarely(fc.constantFrom("*1", "*2", "*4", "*3"), 4)) },
+    { weight: 2, arbitrary: number },
+    { weight: 1, arbitrary: label },
+  );
+  const sum = fc.tuple(
+    term,
+    fc.array(joined(fc.constantFrom("+", "+", "-"), term), { maxLength: 3 }),
+  )
+    .map(([first, rest]) => first + rest.join(""));
+  const inside = joined(
+    rarely(words("byte word dword qword long rel abs nosplit es: fs: a16 a32 a64 strict near")),
+    rarely(words("byte word dword rel nosplit gs:")),
+    sum,
+  );
+  const memory = fc.oneof(
+    { weight: 10, arbitrary: inside.map((text) => `[${text}]`) },
+    { weight: 1, arbitrary: joined(fc.constantFrom("es:", "gs:"), inside.map((x) => `[${x}]`)) },
+    { weight: 1, arbitrary: joined(fc.constantFrom("es:", "ds:"), sum) },
+    { weight: 1, arbitrary: joined(number, register.map((text) => `[${text}]`)) },
+  );
+  const size = rarely(
+    fc.oneof(
+      words("byte word dword qword tword oword yword long strict near far to"),
+      fc.constantFrom("strict byte ", "strict dword ", "far word ", "near dword "),
+    ),
+    4,
+  );
+  const form = fc.integer({ min: 0, max: forms.length - 1 }).map((i) => forms[i]!);
+  const operand = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: form.chain(({ operands }) => fc.constantFrom(...operands, "ax")),
+    },
+    { weight: 3, arbitrary: joined(size, memory) },
+    { weight: 2, arbitrary: joined(size, fc.oneof(number, label)) },
+    { weight: 1, arbitrary: joined(size, register) },
+    { weight: 1, arbitrary: joined(size, sum) },
+    { weight: 1, arbitrary: joined(fc.oneof(number, label), fc.constant(":"), label) },
+  );
+  const prefix = words(
+    "lock rep repne repz es fs a16 a32 o16 o32 osp asp bnd nobnd wait xacquire xrelease",
+  );
+  const prefixes = rarely(
+    fc.array(fc.oneof(prefix, fc.constant("times 2 ")), { maxLength: 2 })
+      .map((list) => list.join("")),
+  );
+  return fc.tuple(prefixes, form, operand, fc.nat(3)).map(([words, form, operand, at]) => {
+    const operands = form.operands.map((text, i) => i === at ? operand : text);
+    return `${words}${form.mnemonic} ${operands.join(", ")}`.trimEnd();
+  }).filter((line) => !isPlaced(line));
+}
+
+const addressRegisters: Record<Bits, string[]> = {
+  16: "ax bx cx si di bp sp".split(" "),
+  32: "eax ebx ecx esi esp ebp edi r8d r13d".split(" "),
+  64: "rax rbx rcx rsi rsp rbp r8 r12 r13".split(" "),
+};
+const otherRegisters =
+  "rax r9 al ah spl r8b r8w es cs st0 st3 mm0 mm5 xmm0 xmm9 cr0 cr8 dr3 tr6 k1 ymm0 xmm16".split(
+    " ",
+  );
+
+/** Whether a line is right or wrong by where it stands: a short jump to a label. */
+function isPlaced(line: string): boolean {
+  return /(\bloop|\bj.?cxz|\bshort\b)/.test(line) &&
+    /here|end|five|start|later|remote|\$\$/.test(line);
+}
+
+nasmTest("assemble() takes and refuses lines of odd operands as NASM does", () => {
+  for (const bits of [16, 32, 64] as const) {
+    const lines = fc.sample(oddLine(bits), { seed, numRuns: 5000 });
+    compare([...new Set(lines)], bits, {
+      before: "five equ 5\nremote equ 0x12345\nstart: times 7 nop\nhere:\n",
+      after: "end:\ntimes 500 nop\nlater:\n",
+    });
+  }
+});
+
 nasmTest("assemble() settles random jumps at the sizes NASM finds", () => {
   const statement = fc.oneof(
     { weight: 3, arbitrary: fc.tuple(fc.constantFrom("jmp", "jz", "call"), fc.nat(79)) },
