@@ -107,7 +107,7 @@ function findNewcomer(mnemonic: string): Newcomer {
 
 /** Which CPU brought what; after `!` the operands' size adds nothing. */
 const newcomers = `
-8086!: crc32 retd retnd retfd vmread vmwrite invept invvpid pextrw pextrb pextrd extractps pinsrb
+8086!: monitorx mwaitx crc32 retd retnd retfd vmread vmwrite invept invvpid pextrw pextrb pextrd extractps pinsrb
   pinsrd
 186!: ud0 ud1 ud2b
 186: pusha pushaw popa popaw enter leave bound insb insw outsb outsw ud2 ud2a

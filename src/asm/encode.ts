@@ -235,8 +235,9 @@ function takesWrittenSize(row: Row, pattern: Pattern, { size, distance }: Operan
     case "x87":
       return false;
     case "xmm":
-      return size === pattern.size;
+      return size === pattern.size || (size === 128 && row.words.includes("oword"));
     case "mmx": {
+      if (size === 64 && row.words.includes("qword")) return true;
       const memory = row.operands.find(({ kinds }) => (kinds & MEMORY) !== 0);
       return size === memory?.size && (memory.class === "mmx" || size === 32);
     }
@@ -281,8 +282,8 @@ function takesImmediate(
 ): boolean {
   const { size, value, strict, distance } = operand;
   if (pattern.isTarget) return takesTarget(pattern, operand, row, instruction, place);
-  if (distance !== undefined || (pattern.isUnsized && size !== 0)) return false;
-  if (pattern.isUnsized) return true;
+  if (distance !== undefined) return false;
+  if (pattern.isUnsized) return size === 0 || (size === 64 && row.words.includes("qword"));
   const isNumber = value.terms.length === 0 && !value.unknown;
   if (pattern.limit === "one") return size === 0 && isNumber && value.number === 1n;
   if (pattern.limit === "signed8") {
@@ -685,6 +686,8 @@ function emit(
   let plus = 0;
   let vvvv = 0;
   let high: Register | undefined;
+  // NASM then takes SPL and its like without a REX prefix.
+  const { rejectsHigh } = encoding;
   let override: Register | undefined;
   for (let i = 0; i < operands.length; i++) {
     const operand = operands[i]!;
@@ -692,11 +695,12 @@ function emit(
     if (operand.kind === MEMORY) override = operand.override;
     if (!register) continue;
     if (register.high) high = register;
-    if (register.low) rex |= 0x40;
+    const needsRex = register.low && !rejectsHigh;
+    if (needsRex) rex |= 0x40;
     if (
       place.bits !== 64 &&
       ((register.number > 7 && register.class !== "control") ||
-        register.size === 64 && register.class === "general" || register.low)
+        register.size === 64 && register.class === "general" || needsRex)
     ) {
       throw new AssemblyError(`Register ${register.name} exists in 64-bit mode only`, {
         line: place.line,
@@ -722,7 +726,7 @@ function emit(
     }
   }
   if (address && address.rex !== 0) rex |= 0x40 | address.rex;
-  if (high && rex !== 0) {
+  if (high && (rex !== 0 || rejectsHigh)) {
     throw new AssemblyError(`Register ${high.name} cannot be used with a REX prefix`, {
       line: place.line,
       span: operands.find((operand) => operand.register === high),
@@ -809,7 +813,7 @@ function emitVex(
     out.byte(0xC5);
     out.byte(r | tail);
   } else {
-    out.byte(0xC4);
+    out.byte(vex.map < 8 ? 0xC4 : 0x8F);
     out.byte(r | (rex & 2 ? 0 : 0x40) | (rex & 1 ? 0 : 0x20) | vex.map);
     out.byte(vex.wide << 7 | tail);
   }

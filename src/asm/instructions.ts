@@ -39,13 +39,14 @@
  * - `o16 o32 o64`, `a16 a32 a64`: the operand or address size the row is for; `v` rows have it anyway
  * - `+r`: the register's number is added to the byte; `/r`, `/0` … `/7`: a ModR/M byte follows
  * - `ib iw id iq`, `iz`: an immediate of that size; `cb cz`: a relative target
- * - `VEX.L0.66.0F38.W1`, as in the manual; the operand in VEX.vvvv is written `vvvv:ry`
+ * - `VEX.L0.66.0F38.W1`, as in the manual (`XOP.L0.0A` with AMD's map); the operand in VEX.vvvv is written `vvvv:ry`
  *
  * and then, in words: `no64` (not in 64-bit mode), `only64` (only there), `d64` (64-bit operands need no
  * REX.W there), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
  * operand without a size has the mode's), `wait` (9B stands before it), `MR` (of two registers the
  * first is the r/m field), `twice` (the register is both fields), `bnd` (F2 before it is BND, not REPNE), `jlen` (the length of
- * the near jump that is skipped), `186`, `p4` … (the CPU that brought this form, see `cpu.ts`).
+ * the near jump that is skipped), `nohigh` (AH and its like are not taken), `qword` and `oword` (this size may
+ * be written before any operand), `186`, `p4` … (the CPU that brought this form, see `cpu.ts`).
  *
  * @module
  */
@@ -145,6 +146,8 @@ export interface Encoding {
   readonly hasWait: boolean;
   /** Whether the r/m field repeats the reg field. */
   readonly isTwice: boolean;
+  /** Whether AH and its like are not taken. */
+  readonly rejectsHigh: boolean;
   /** The operand size that takes a prefix outside its mode: 16, 32, or 0. */
   readonly operandSize: number;
   /** The address size it is for, or 0. */
@@ -163,7 +166,7 @@ export interface Vex {
   readonly long: number;
   /** VEX.pp: 0, or 1–3 for 66, F3, F2. */
   readonly prefix: number;
-  /** VEX.mmmmm: 1–3 for 0F, 0F38, 0F3A. */
+  /** VEX.mmmmm: 1–3 for 0F, 0F38, 0F3A; from 8 on it is AMD's XOP prefix (APM volume 3, §1.2.9). */
   readonly map: number;
   /** VEX.W. */
   readonly wide: number;
@@ -473,7 +476,7 @@ function readEncoding(row: Row): Encoding {
     else if (word === "/n") digit = place;
     else if (word.startsWith("/")) digit = Number(word[1]) + (word.endsWith("+n") ? place : 0);
     else if (word === "n") suffix.push(place);
-    else if (word.startsWith("VEX.")) vex = readVex(word, operandSize);
+    else if (/^(VEX|XOP)\./.test(word)) vex = readVex(word, operandSize);
     else if (word.startsWith("a") && word.length === 3) addressSize = Number(word.slice(1));
     else if (isHex(word)) {
       let value = parseInt(word.slice(0, 2), 16);
@@ -500,6 +503,7 @@ function readEncoding(row: Row): Encoding {
     addressSize,
     isWide: operandSize === 64 && !row.isNarrow && !vex,
     isTwice: words.includes("twice"),
+    rejectsHigh: words.includes("nohigh"),
     immediates,
     vex,
   };
@@ -532,7 +536,9 @@ function readVex(word: string, size: number): Vex {
   return {
     long: parts.includes("L1") || parts.includes("256") ? 1 : 0,
     prefix: ["66", "F3", "F2"].findIndex((name) => parts.includes(name)) + 1,
-    map: ["0F", "0F38", "0F3A"].findIndex((name) => parts.includes(name)) + 1,
+    map: parts[0] === "XOP"
+      ? parseInt(parts.at(-1)!, 16)
+      : ["0F", "0F38", "0F3A"].findIndex((name) => parts.includes(name)) + 1,
     wide: parts.includes("W1") || (size === 64 && !parts.includes("W0")) ? 1 : 0,
   };
 }

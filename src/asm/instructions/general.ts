@@ -201,6 +201,7 @@ crc32  r64, r/m8  o64 F2 0F 38 F0 /r only64 x64
 crc32  r64, r/m64  o64 F2 0F 38 F1 /r only64 loose x64
 andn  ry, vvvv:ry, r/my  VEX.L0.0F38 F2 /r
 bextr  ry, r/my, vvvv:ry  VEX.L0.0F38 F7 /r
+bextr  ry, r/my, imm32  XOP.L0.0A 10 /r id
 blsr  vvvv:ry, r/my  VEX.L0.0F38 F3 /1
 blsmsk  vvvv:ry, r/my  VEX.L0.0F38 F3 /2
 blsi  vvvv:ry, r/my  VEX.L0.0F38 F3 /3
@@ -402,7 +403,9 @@ umonitor  r16  a16 F3 0F AE /6 no64
 umonitor  r32  a32 F3 0F AE /6
 umonitor  r64  F3 0F AE /6 only64
 umwait  r32  F2 0F AE /6
+umwait  r32, edx, eax  F2 0F AE /6
 tpause  r32  66 0F AE /6
+tpause  r32, edx, eax  66 0F AE /6
 xbegin  relz  C7 F8 cz
 xend  0F 01 D5
 xabort  imm8  C6 F8 ib

@@ -17,16 +17,16 @@ psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor  mm, mm/m64  0F E8+n /r
 psubb psubw psubd - paddb paddw paddd  mm, mm/m64  0F F8+n /r
 pmuludq  mm, mm/m128  0F F4 /r
 psubq  mm, mm/m128  0F FB /r
-punpcklbw punpcklwd punpckldq packsswb pcmpgtb pcmpgtw pcmpgtd packuswb  xmm, xmm/m128  66 0F 60+n /r p4
-punpckhbw punpckhwd punpckhdq packssdw punpcklqdq punpckhqdq  xmm, xmm/m128  66 0F 68+n /r p4
-- - - - pcmpeqb pcmpeqw pcmpeqd  xmm, xmm/m128  66 0F 70+n /r p4
-addsubpd psrlw psrld psrlq paddq pmullw - -  xmm, xmm/m128  66 0F D0+n /r p4
-psubusb psubusw pminub pand paddusb paddusw pmaxub pandn  xmm, xmm/m128  66 0F D8+n /r p4
-pavgb psraw psrad pavgw pmulhuw pmulhw - -  xmm, xmm/m128  66 0F E0+n /r p4
-psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor  xmm, xmm/m128  66 0F E8+n /r p4
-- psllw pslld psllq pmuludq pmaddwd psadbw -  xmm, xmm/m128  66 0F F0+n /r p4
-psubb psubw psubd psubq paddb paddw paddd  xmm, xmm/m128  66 0F F8+n /r p4
-addsubps  xmm, xmm/m128  F2 0F D0 /r
+punpcklbw punpcklwd punpckldq packsswb pcmpgtb pcmpgtw pcmpgtd packuswb  xmm, xmm/m128  66 0F 60+n /r p4 oword
+punpckhbw punpckhwd punpckhdq packssdw punpcklqdq punpckhqdq  xmm, xmm/m128  66 0F 68+n /r p4 oword
+- - - - pcmpeqb pcmpeqw pcmpeqd  xmm, xmm/m128  66 0F 70+n /r p4 oword
+addsubpd psrlw psrld psrlq paddq pmullw - -  xmm, xmm/m128  66 0F D0+n /r p4 oword
+psubusb psubusw pminub pand paddusb paddusw pmaxub pandn  xmm, xmm/m128  66 0F D8+n /r p4 oword
+pavgb psraw psrad pavgw pmulhuw pmulhw - -  xmm, xmm/m128  66 0F E0+n /r p4 oword
+psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor  xmm, xmm/m128  66 0F E8+n /r p4 oword
+- psllw pslld psllq pmuludq pmaddwd psadbw -  xmm, xmm/m128  66 0F F0+n /r p4 oword
+psubb psubw psubd psubq paddb paddw paddd  xmm, xmm/m128  66 0F F8+n /r p4 oword
+addsubps  xmm, xmm/m128  F2 0F D0 /r oword
 - - psrlw - psraw - psllw  mm, imm  0F 71 /n ib
 - - psrld - psrad - pslld  mm, imm  0F 72 /n ib
 - - psrlq - - - psllq  mm, imm  0F 73 /n ib
@@ -53,14 +53,14 @@ movq  xmm, r/m64  o64 66 0F 6E /r only64
 movq  r/m64, xmm  o64 66 0F 7E /r only64
 movd  mm, r/m64  o64 0F 6E /r only64
 movd  r/m64, mm  o64 0F 7E /r only64
-movdqa  xmm, xmm/m128  66 0F 6F /r
-movdqa  xmm/m128, xmm  66 0F 7F /r
-movdqu  xmm, xmm/m128  F3 0F 6F /r
-movdqu  xmm/m128, xmm  F3 0F 7F /r
+movdqa  xmm, xmm/m128  66 0F 6F /r oword
+movdqa  xmm/m128, xmm  66 0F 7F /r oword
+movdqu  xmm, xmm/m128  F3 0F 6F /r oword
+movdqu  xmm/m128, xmm  F3 0F 7F /r oword
 movdq2q  mm, xmm  F2 0F D6 /r
 movq2dq  xmm, mm  F3 0F D6 /r
-movntq  m64, mm  0F E7 /r
-movntdq  m128, xmm  66 0F E7 /r
+movntq  m64, mm  0F E7 /r qword
+movntdq  m128, xmm  66 0F E7 /r oword
 movntdqa  xmm, m128  66 0F 38 2A /r
 maskmovq  mm, mm  0F F7 /r
 maskmovdqu  xmm, xmm  66 0F F7 /r
@@ -104,28 +104,31 @@ movsldup  xmm, xmm/m128  F3 0F 12 /r
 movshdup  xmm, xmm/m128  F3 0F 16 /r
 movddup  xmm, xmm/m64  F2 0F 12 /r
 movntps  m128, xmm  0F 2B /r
-movntpd  m128, xmm  66 0F 2B /r
-lddqu  xmm, m128  F2 0F F0 /r
+movntpd  m128, xmm  66 0F 2B /r oword
+lddqu  xmm, m128  F2 0F F0 /r oword
 unpcklps unpckhps  xmm, xmm/m128  0F 14+n /r
 unpcklpd unpckhpd  xmm, xmm/m128  66 0F 14+n /r
 movmskps  ry, xmm  0F 50 /r
 movmskpd  ry, xmm  66 0F 50 /r
 - sqrtps rsqrtps rcpps andps andnps orps xorps  xmm, xmm/m128  0F 50+n /r
-- sqrtpd - - andpd andnpd orpd xorpd  xmm, xmm/m128  66 0F 50+n /r
+- sqrtpd - - andpd andnpd orpd  xmm, xmm/m128  66 0F 50+n /r oword
+xorpd  xmm, xmm/m128  66 0F 57 /r
 - sqrtss rsqrtss rcpss  xmm, xmm/m32  F3 0F 50+n /r
 - sqrtsd  xmm, xmm/m64  F2 0F 50+n /r
-addps mulps - cvtdq2ps subps minps divps maxps  xmm, xmm/m128  0F 58+n /r
-addpd mulpd cvtpd2ps cvtps2dq subpd minpd divpd maxpd  xmm, xmm/m128  66 0F 58+n /r
+addps mulps - - subps minps divps maxps  xmm, xmm/m128  0F 58+n /r
+cvtdq2ps  xmm, xmm/m128  0F 5B /r oword
+addpd mulpd cvtpd2ps cvtps2dq subpd minpd divpd maxpd  xmm, xmm/m128  66 0F 58+n /r oword
 addss mulss cvtss2sd - subss minss divss maxss  xmm, xmm/m32  F3 0F 58+n /r
 addsd mulsd cvtsd2ss - subsd minsd divsd maxsd  xmm, xmm/m64  F2 0F 58+n /r
 cvtps2pd  xmm, xmm/m64  0F 5A /r
-cvttps2dq  xmm, xmm/m128  F3 0F 5B /r
-cvttpd2dq  xmm, xmm/m128  66 0F E6 /r
-cvtpd2dq  xmm, xmm/m128  F2 0F E6 /r
+cvttps2dq  xmm, xmm/m128  F3 0F 5B /r oword
+cvttpd2dq  xmm, xmm/m128  66 0F E6 /r oword
+cvtpd2dq  xmm, xmm/m128  F2 0F E6 /r oword
 cvtdq2pd  xmm, xmm/m64  F3 0F E6 /r
 cvtpi2ps  xmm, mm/m64  0F 2A /r
 cvtpi2pd  xmm, mm/m64  66 0F 2A /r
-cvttps2pi cvtps2pi  mm, xmm/m64  0F 2C+n /r
+cvttps2pi  mm, xmm/m64  0F 2C /r qword
+cvtps2pi  mm, xmm/m64  0F 2D /r
 cvttpd2pi cvtpd2pi  mm, xmm/m128  66 0F 2C+n /r
 cvtsi2ss  xmm, m  F3 0F 2A /r
 cvtsi2ss  xmm, r/m32  F3 0F 2A /r
@@ -143,33 +146,31 @@ cmpps  xmm, xmm/m128, imm8  0F C2 /r ib
 cmppd  xmm, xmm/m128, imm8  66 0F C2 /r ib
 cmpss  xmm, xmm/m32, imm8  F3 0F C2 /r ib
 cmpeqps cmpltps cmpleps cmpunordps cmpneqps cmpnltps cmpnleps cmpordps  xmm, xmm/m128  0F C2 /r n
-cmpeqpd cmpltpd cmplepd cmpunordpd cmpneqpd cmpnltpd cmpnlepd cmpordpd  xmm, xmm/m128  66 0F C2 /r n
+cmpeqpd cmpltpd cmplepd cmpunordpd cmpneqpd cmpnltpd cmpnlepd cmpordpd  xmm, xmm/m128  66 0F C2 /r n oword
 cmpeqss cmpltss cmpless cmpunordss cmpneqss cmpnltss cmpnless cmpordss  xmm, xmm/m32  F3 0F C2 /r n
 cmpeqsd cmpltsd cmplesd cmpunordsd cmpneqsd cmpnltsd cmpnlesd cmpordsd  xmm, xmm/m64  F2 0F C2 /r n
 shufps  xmm, xmm/m128, imm8  0F C6 /r ib
 shufpd  xmm, xmm/m128, imm8  66 0F C6 /r ib
-haddpd hsubpd  xmm, xmm/m128  66 0F 7C+n /r
-haddps hsubps  xmm, xmm/m128  F2 0F 7C+n /r
+haddpd hsubpd  xmm, xmm/m128  66 0F 7C+n /r oword
+haddps hsubps  xmm, xmm/m128  F2 0F 7C+n /r oword
 ldmxcsr stmxcsr  m32  0F AE /2+n
 
 pshufb phaddw phaddd phaddsw pmaddubsw phsubw phsubd phsubsw  mm, mm/m64  0F 38 00+n /r
 psignb psignw psignd pmulhrsw  mm, mm/m64  0F 38 08+n /r
 - - - - pabsb pabsw pabsd  mm, mm/m64  0F 38 18+n /r
-palignr  mm, mm/m64, imm  0F 3A 0F /r ib
+palignr  mm, mm/m64, imm  0F 3A 0F /r ib qword
 pshufb phaddw phaddd phaddsw pmaddubsw phsubw phsubd phsubsw  xmm, xmm/m128  66 0F 38 00+n /r
 psignb psignw psignd pmulhrsw  xmm, xmm/m128  66 0F 38 08+n /r
 - - - - pabsb pabsw pabsd  xmm, xmm/m128  66 0F 38 18+n /r
 pblendvb - - - blendvps blendvpd - ptest  xmm, xmm/m128  66 0F 38 10+n /r
 pblendvb  xmm, xmm/m, xmm0  66 0F 38 10 /r
 blendvps blendvpd  xmm, xmm/m128, xmm0  66 0F 38 14+n /r
-pmovsxbw pmovsxbd pmovsxbq pmovsxwd pmovsxwq pmovsxdq  xmm, xmm  66 0F 38 20+n /r
-pmovsxbw - - pmovsxwd - pmovsxdq  xmm, m64  66 0F 38 20+n /r
-- pmovsxbd - - pmovsxwq  xmm, m32  66 0F 38 20+n /r
-- - pmovsxbq  xmm, m16  66 0F 38 20+n /r
-pmovzxbw pmovzxbd pmovzxbq pmovzxwd pmovzxwq pmovzxdq  xmm, xmm  66 0F 38 30+n /r
-pmovzxbw - - pmovzxwd - pmovzxdq  xmm, m64  66 0F 38 30+n /r
-- pmovzxbd - - pmovzxwq  xmm, m32  66 0F 38 30+n /r
-- - pmovzxbq  xmm, m16  66 0F 38 30+n /r
+pmovsxbw - - pmovsxwd - pmovsxdq  xmm, xmm/m64  66 0F 38 20+n /r
+- pmovsxbd - - pmovsxwq  xmm, xmm/m32  66 0F 38 20+n /r
+- - pmovsxbq  xmm, xmm/m16  66 0F 38 20+n /r
+pmovzxbw - - pmovzxwd - pmovzxdq  xmm, xmm/m64  66 0F 38 30+n /r
+- pmovzxbd - - pmovzxwq  xmm, xmm/m32  66 0F 38 30+n /r
+- - pmovzxbq  xmm, xmm/m16  66 0F 38 30+n /r
 pmuldq pcmpeqq - packusdw  xmm, xmm/m128  66 0F 38 28+n /r
 - - - - - - - pcmpgtq  xmm, xmm/m128  66 0F 38 30+n /r
 pminsb pminsd pminuw pminud pmaxsb pmaxsd pmaxuw pmaxud  xmm, xmm/m128  66 0F 38 38+n /r
@@ -193,6 +194,7 @@ pextrd  r/m32, xmm, imm8  66 0F 3A 16 /r ib
 pextrq  r/m64, xmm, imm8  o64 66 0F 3A 16 /r ib only64
 extractps  r/m32, xmm, imm8  66 0F 3A 17 /r ib
 extractps  r64, xmm, imm8  o64 66 0F 3A 17 /r ib MR only64 x64
+pinsrb  xmm, r8, imm8  66 0F 3A 20 /r ib nohigh
 pinsrb  xmm, r32, imm8  66 0F 3A 20 /r ib
 pinsrb  xmm, m8, imm8  66 0F 3A 20 /r ib
 insertps  xmm, xmm/m32, imm8  66 0F 3A 21 /r ib
@@ -243,6 +245,6 @@ pavgusb  mm, mm/m64  0F 0F /r BF
 paveb paddsiw pmagw - - psubsiw  mm, mm/m64  0F 50+n /r
 pdistib  mm, m  0F 54 /r
 - pmulhrwc - - - pmulhriw  mm, mm/m64  0F 58+n /r
-pmvzb - pmvnzb pmvlzb pmvgezb  mm, m64  0F 58+n /r
+pmvzb - pmvnzb pmvlzb pmvgezb  mm, m64  0F 58+n /r qword
 pmachriw  mm, m  0F 5E /r
 `;

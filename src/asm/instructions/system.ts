@@ -45,10 +45,20 @@ sysexit  0F 35
 swapgs  0F 01 F8 only64
 rdfsbase rdgsbase wrfsbase wrgsbase  ry  F3 0F AE /n only64
 monitor  0F 01 C8
+monitor  eax, ecx, edx  0F 01 C8 no64
+monitor  rax, ecx, edx  0F 01 C8 only64
 mwait  0F 01 C9
+mwait  eax, ecx  0F 01 C9
 monitorx  0F 01 FA
+monitorx  rax, ecx, edx  0F 01 FA only64 x64
+monitorx  eax, ecx, edx  0F 01 FA
+monitorx  ax, ecx, edx  0F 01 FA
 mwaitx  0F 01 FB
+mwaitx  eax, ecx  0F 01 FB
 clzero  0F 01 FC
+clzero  ax  a16 0F 01 FC no64
+clzero  eax  a32 0F 01 FC
+clzero  rax  a64 0F 01 FC only64
 clac  0F 01 CA
 stac  0F 01 CB
 xgetbv  0F 01 D0
@@ -79,6 +89,9 @@ vmwrite  r64, r/m64  0F 79 /r only64 x64
 invept invvpid  r32, m128  66 0F 38 80+n /r no64
 invept invvpid  r64, m128  66 0F 38 80+n /r only64
 vmrun vmmcall vmload vmsave stgi clgi - invlpga  0F 01 D8+n
+invlpga  ax, ecx  a16 0F 01 DF no64
+invlpga  eax, ecx  a32 0F 01 DF
+invlpga  rax, ecx  a64 0F 01 DF only64
 skinit  0F 01 DE only64
 endbr32  F3 0F 1E FB
 endbr64  F3 0F 1E FA
