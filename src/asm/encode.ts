@@ -394,7 +394,7 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
   for (let i = 0; i < terms.length; i++) {
     const { of, factor } = terms[i]!;
     if (!("class" in of)) {
-      if (Math.abs(factor) !== 1) throw neither(place, operand);
+      if (Math.abs(factor) !== 1 && operand.kind === MEMORY) throw neither(place, operand);
     } else if (of.class !== "general" || of.size === 8) {
       throw fail(`Register ${of.name} cannot be part of an address`);
     } else count++;
