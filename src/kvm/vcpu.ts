@@ -601,8 +601,8 @@ export class Vcpu implements Disposable {
   }
 
   /**
-   * Switches debugging on or off (`KVM_SET_GUEST_DEBUG`, api.rst 4.87); without options, off. What
-   * of it works differs between hosts.
+   * Switches debugging on or off (`KVM_SET_GUEST_DEBUG`, api.rst 4.87); without options, off, which
+   * leaves an unfinished access to be answered. What of it works differs between hosts.
    *
    * @throws {RangeError} For more than four hardware breakpoints.
    */
@@ -617,7 +617,6 @@ export class Vcpu implements Disposable {
       (options.softwareBreakpoints ? uapi.KVM_GUESTDBG_USE_SW_BP : 0) |
       (hardwareBreakpoints.length > 0 ? uapi.KVM_GUESTDBG_USE_HW_BP : 0) |
       (options.blockInterrupts ? uapi.KVM_GUESTDBG_BLOCKIRQ : 0);
-    // Switching it off leaves an unfinished access alone, which may still be answered.
     if (control !== 0) this.#finish();
     this.#flush();
     this.#descriptor.ioctl(

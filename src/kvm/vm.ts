@@ -87,7 +87,7 @@ export class GuestMemory implements Disposable {
     return this.#mapping.bytes;
   }
 
-  /** Where the memory lies in this process. */
+  /** Where the memory lies in this process, or lay before it was removed. */
   get hostAddress(): bigint {
     return this.#mapping.address;
   }
@@ -622,9 +622,11 @@ export class Vm implements Disposable {
   /**
    * Notes the state of the whole VM, to be restored and cloned: memory, vCPUs, interrupt controller
    * and timer. An unfinished exit is completed first. From then on the dirty log of its memory is
-   * the snapshot's.
+   * the snapshot's. How this process runs a vCPU (debugging, signal mask, shared registers) is no part
+   * of it.
    *
    * @throws {KvmError} When a vCPU is in the middle of an access, or memory runs out.
+   * @throws {TypeError} When the VM is closed.
    */
   snapshot(): Snapshot {
     return Snapshot.take(this);

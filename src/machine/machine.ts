@@ -71,8 +71,8 @@ interface Part {
 /** How a machine is built. */
 export interface MachineOptions {
   /**
-   * Its RAM: a size in bytes, from address 0, with the hole for devices between 3 and 4 GiB; or
-   * regions. 2 MiB unless said otherwise.
+   * Its RAM: a size in bytes, from address 0, with a hole for devices from 0xFD000000 to 4 GiB; or
+   * regions, none of which begins at {@linkcode PAGE_TABLES_ADDRESS}. 2 MiB unless said otherwise.
    */
   ram?: number | readonly MemoryRegion[];
   /** Whether it has the in-kernel PIC, IOAPIC and PIT; HLT then waits for an interrupt. */

@@ -23,13 +23,17 @@ const LARGE_PAGE = TABLE | PAGE_SIZE_BIT;
  * @param options `at`: the guest-physical address of the tables, a multiple of 4096; `size`: how
  * many bytes are mapped, from address 0, rounded up to whole pages.
  * @returns The tables' bytes; none in a mode without paging.
- * @throws {RangeError} When `size` is more than the mode can map: 4 GiB, or 512 GiB in long mode.
+ * @throws {RangeError} When `size` is none, or more than the mode can map: 4 GiB, or 512 GiB in long
+ * mode; when no table can be at `at`.
  */
 export function identityMap(
   mode: Mode,
   options: { at: number; size: number },
 ): Uint8Array<ArrayBuffer> {
   const { at, size } = options;
+  if (!Number.isSafeInteger(at) || at < 0 || at % TABLE_SIZE !== 0) {
+    throw new RangeError(`Cannot put page tables at ${at}: it is no multiple of ${TABLE_SIZE}`);
+  }
   switch (modes[mode].paging) {
     case "none":
       return new Uint8Array(0);
@@ -60,6 +64,7 @@ function pagesFor(
 ): number {
   const { size, pageSize, most } = options;
   const pages = Math.ceil(size / pageSize);
+  if (!(size >= 0)) throw new RangeError(`Cannot map ${size} bytes`);
   if (pages > most) {
     throw new RangeError(
       `Cannot map ${size} bytes in ${mode} mode: its tables reach ${(most * pageSize) / GIB} GiB`,

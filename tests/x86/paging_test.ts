@@ -102,3 +102,13 @@ Deno.test("identityMap() maps up to 4 GiB with 32-bit paging and 512 GiB in long
     "Cannot map 4294967297 bytes in paged mode: its tables reach 4 GiB",
   );
 });
+
+Deno.test("identityMap() refuses a size and a place that are none", () => {
+  for (const size of [-1, NaN]) {
+    assertThrows(() => identityMap("long", { at: 0, size }), RangeError, `map ${size} bytes`);
+    assertThrows(() => identityMap("paged", { at: 0, size }), RangeError, `map ${size} bytes`);
+  }
+  for (const at of [-4096, 0x1001, NaN, Infinity]) {
+    assertThrows(() => identityMap("long", { at, size: 1 }), RangeError, `tables at ${at}`);
+  }
+});
