@@ -68,6 +68,8 @@ const REQUEST_INTERRUPT_WINDOW = Run.offsetOf("request_interrupt_window");
 const READY_FOR_INTERRUPT = Run.offsetOf("ready_for_interrupt_injection");
 const IMMEDIATE_EXIT = Run.offsetOf("immediate_exit");
 const EXIT_REASON = Run.offsetOf("exit_reason");
+const CR8 = Run.offsetOf("cr8");
+const SREGS_CR8 = syncRegs.sregs + kvmSregs.offsetOf("cr8");
 const VALID_REGS = Run.offsetOf("kvm_valid_regs");
 const DIRTY_REGS = Run.offsetOf("kvm_dirty_regs");
 
@@ -442,6 +444,12 @@ export class Vcpu implements Disposable {
       syncRegs.sregs,
       () => kvmSregs.assign(this.#view, syncRegs.sregs, changes),
     );
+    this.#setRunCr8(this.#view.getBigUint64(SREGS_CR8, true));
+  }
+
+  /** Without an in-kernel local APIC every run sets CR8 to what `kvm_run` has (api.rst 5). */
+  #setRunCr8(cr8: bigint): void {
+    this.#view.setBigUint64(CR8, cr8, true);
   }
 
   /** The system registers with the PAE pointers (`KVM_GET_SREGS2`, api.rst 4.131). */
@@ -452,6 +460,7 @@ export class Vcpu implements Disposable {
   /** Sets the system registers with the PAE pointers (`KVM_SET_SREGS2`, api.rst 4.132). */
   setSregs2(sregs: Sregs2): void {
     this.#set(ioctls.KVM_SET_SREGS2, kvmSregs2.encode(sregs));
+    this.#setRunCr8(sregs.cr8);
     this.#refresh();
   }
 
@@ -513,6 +522,7 @@ export class Vcpu implements Disposable {
   /** Sets the events under way (`KVM_SET_VCPU_EVENTS`, api.rst 4.32); `flags` says which count. */
   setEvents(events: VcpuEvents): void {
     this.#set(ioctls.KVM_SET_VCPU_EVENTS, kvmVcpuEvents.encode(events));
+    this.#refresh();
   }
 
   /** Whether it runs, waits or is halted: `KVM_MP_STATE_*` (`KVM_GET_MP_STATE`, api.rst 4.38). */
@@ -657,6 +667,7 @@ export class Vcpu implements Disposable {
    */
   interrupt(vector: number): void {
     this.#set(ioctls.KVM_INTERRUPT, kvmInterrupt.encode({ irq: vector }));
+    this.#refresh();
   }
 
   /**
@@ -785,6 +796,7 @@ export class Vcpu implements Disposable {
       sregs.set(state.sregs);
       this.#ioctlAt(ioctls.KVM_SET_SREGS, syncRegs.sregs);
     }
+    this.#setRunCr8(this.#view.getBigUint64(SREGS_CR8, true));
     this.#run.set(state.regs, syncRegs.regs);
     this.#ioctlAt(ioctls.KVM_SET_REGS, syncRegs.regs);
     const { parts } = state;
@@ -875,7 +887,7 @@ export class Vcpu implements Disposable {
 
   /**
    * Reads the shared system registers again after a request that may have changed them: EFER and
-   * the bases of FS and GS are MSRs, CR8 belongs to the local APIC.
+   * the bases of FS and GS are MSRs, CR8 belongs to the local APIC, an interrupt that waits is an event.
    */
   #refresh(): void {
     if (this.#shared & uapi.KVM_SYNC_X86_SREGS) this.#ioctlAt(ioctls.KVM_GET_SREGS, syncRegs.sregs);

@@ -192,6 +192,22 @@ kvmTest("restore() brings back FPU, debug and model-specific registers", () => {
   assertEquals(vcpu!.getDebugregs().db[0], 0n);
 });
 
+kvmTest("restore() and clone() bring back CR8, and the guest runs with it", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [vcpu] = vm.vcpus;
+  vcpu!.setSregs({ cr8: 5n });
+  using snapshot = vm.snapshot();
+  vcpu!.setSregs({ cr8: 6n });
+  runToHalt(vm);
+  snapshot.restore();
+  using clone = snapshot.clone();
+  for (const each of [vm, clone]) {
+    runToHalt(each);
+    assertEquals(each.vcpus[0]!.getSregs().cr8, 5n);
+  }
+});
+
 kvmTest("restore() brings back the registers behind one that KVM refuses to set", () => {
   using kvm = Kvm.open();
   using vm = counterVm(kvm);

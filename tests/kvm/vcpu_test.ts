@@ -910,6 +910,34 @@ kvmTest("requests see shared registers that were set since the last run", () => 
   assertEquals(vcpu.getMsrs([0xc000_0100]), [0x7000n]);
 });
 
+kvmTest("CR8 that is set stays set when the guest runs", () => {
+  for (const shared of [false, true]) {
+    using guest = guestOf([HLT, HLT]);
+    const { vcpu } = guest;
+    if (shared) vcpu.enableSyncRegs();
+    vcpu.setSregs({ cr8: 5n });
+    runToHlt(vcpu);
+    assertEquals(vcpu.getSregs().cr8, 5n);
+    const { interruptBitmap: _, ...system } = vcpu.getSregs();
+    if (guest.vm.checkExtension("KVM_CAP_SREGS2") === 0) continue;
+    vcpu.setSregs2({ ...system, cr8: 6n, flags: 0n, pdptrs: [0n, 0n, 0n, 0n] });
+    runToHlt(vcpu);
+    assertEquals(vcpu.getSregs().cr8, 6n);
+  }
+});
+
+kvmTest("shared registers show an interrupt that waits", () => {
+  using guest = guestOf([HLT]);
+  const { vcpu } = guest;
+  vcpu.enableSyncRegs();
+  vcpu.interrupt(0x20);
+  const waiting = [1n << 32n, 0n, 0n, 0n];
+  assertEquals(vcpu.getSregs().interruptBitmap, waiting);
+  const events = vcpu.getEvents();
+  vcpu.setEvents({ ...events, interrupt: { ...events.interrupt, injected: false } });
+  assertEquals(vcpu.getSregs().interruptBitmap, [0n, 0n, 0n, 0n]);
+});
+
 kvmTest("a wrong state of shared registers is refused by the next run", () => {
   using guest = guestOf([HLT]);
   guest.vcpu.enableSyncRegs();
