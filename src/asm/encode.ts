@@ -770,7 +770,7 @@ function emit(
   }
   if (address && address.displacementSize > 0) {
     if (address.isRelative) relativeAt = out.length;
-    else {
+    else if (out.marks || !isByte(address.displacement)) {
       const operand = memoryOf(instruction, row);
       const size = address.displacementSize;
       checkSize(operand.value, size, { place, span: operand });
@@ -828,7 +828,7 @@ export function checkSize(
   size: number,
   { place, span, extended }: { place: Place; span: Span; extended?: number | undefined },
 ): void {
-  if (size >= 8 || (number >= -128n && number <= 127n)) return;
+  if (size >= 8 || isByte(number)) return;
   if (terms.some(({ of }) => !("class" in of))) return;
   const limit = 1n << BigInt(extended ?? 8 * size);
   const isInRange = number >= -limit && number < limit;
@@ -837,6 +837,11 @@ export function checkSize(
   if (isInRange && isSame) return;
   const sign = extended === undefined ? "" : " with a sign";
   place.warn(`${number} does not fit into ${size === 1 ? "a byte" : `${size} bytes`}${sign}`, span);
+}
+
+/** Whether a number fits everywhere, which most do. */
+function isByte(number: bigint): boolean {
+  return number >= -128n && number <= 127n;
 }
 
 function isSignExtended({ operands }: Row, index: number): boolean {
@@ -869,9 +874,11 @@ function emitImmediates(
     if (role === "immediate") {
       const size = immediates[next++]!;
       const value = finalValue(operand.value, place, operand);
-      const isSigned = isWide && size === 4 || isSignExtended(row, i);
-      const extended = isSigned ? row.operandSize || place.bits : undefined;
-      checkSize(operand.value, size, { place, span: operand, extended });
+      if (!isByte(value)) {
+        const isSigned = isWide && size === 4 || isSignExtended(row, i);
+        const extended = isSigned ? row.operandSize || place.bits : undefined;
+        checkSize(operand.value, size, { place, span: operand, extended });
+      }
       markAddress(operand.value, out, size);
       out.number(value, size);
       if (operand.kind === FAR) {
