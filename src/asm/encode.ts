@@ -247,6 +247,8 @@ function takesWrittenSize(row: Row, pattern: Pattern, { size, distance }: Operan
 }
 
 function takesRepeat(row: Row, { repeatWord }: Prefixes): boolean {
+  // A store without a ModR/M byte takes no hint to elide a lock.
+  if (row.operands[0]?.isOffset && /^x/.test(repeatWord)) return false;
   const isBound = repeatWord === "bnd" || repeatWord === "nobnd";
   return row.takesBound ? repeatWord !== "repne" && repeatWord !== "repnz" : !isBound;
 }

@@ -176,7 +176,7 @@ function oddLine(bits: Bits): fc.Arbitrary<string> {
     { weight: 3, arbitrary: joined(size, memory) },
     { weight: 2, arbitrary: joined(size, fc.oneof(number, label)) },
     { weight: 1, arbitrary: joined(size, register) },
-    { weight: 1, arbitrary: joined(size, register, fc.constantFrom("+", "-", "*"), number) },
+    { weight: 1, arbitrary: joined(size, register, fc.constantFrom("+", "-"), number) },
     { weight: 1, arbitrary: joined(fc.oneof(number, label), fc.constant(":"), label) },
   );
   const prefix = words(
