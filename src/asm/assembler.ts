@@ -854,7 +854,7 @@ export class Assembler {
         if (!body) continue;
         if (body.kind === "ready") {
           if (section.isNobits || section.isAbsolute) this.#refuseBytes(item);
-          else section.out.append(this.#code.view(item.code, item.code + item.size));
+          else section.out.copy(this.#code, item.code, item.code + item.size);
         } else if (body.kind === "equ") this.#equate(item);
         else this.#writeItem(item, body, section.out);
       } catch (error) {
@@ -1214,7 +1214,7 @@ export class Assembler {
     if (!body || (size === 0 && !(body.kind === "incbin" && count > 0))) return [];
     const out = new Bytes();
     let repeated = count;
-    if (body.kind === "ready") out.append(this.#code.view(item.code, item.code + size));
+    if (body.kind === "ready") out.copy(this.#code, item.code, item.code + size);
     else if (body.kind === "reserve") return reservedPieces(size, offset);
     else if (body.kind === "incbin") {
       const bytes = countPiece("bin", size / count, offset);

@@ -68,6 +68,12 @@ export class Bytes {
     this.length += bytes.length;
   }
 
+  /** Appends the bytes of `from` between two places. */
+  copy(from: Bytes, start: number, end: number): void {
+    this.reserve(end - start);
+    for (let i = start; i < end; i++) this.#buffer[this.length++] = from.#buffer[i]!;
+  }
+
   /** Appends `count` times the same byte. */
   fill(value: number, count: number): void {
     this.reserve(count);

@@ -567,7 +567,8 @@ function add(left: Value, right: Value, sign: 1 | -1): Value {
 function multiply(left: Value, right: Value, place: Place): Value {
   if (right.terms.length > 0 && left.terms.length === 0) return multiply(right, left, place);
   const by = requireScalar(right, "*", place);
-  const number = BigInt.asIntN(64, left.number * by);
+  // As in rcx*8, mostly.
+  const number = left.number === 0n ? 0n : BigInt.asIntN(64, left.number * by);
   if (left.terms.length === 0) return { ...left, number };
   const terms = by === 0n
     ? noTerms

@@ -240,10 +240,24 @@ export function findRows(mnemonic: string, bits: Bits): Rows | undefined {
   return rows;
 }
 
+/** Whether there is such an instruction in any mode; `mnemonic` is in lower case. */
+export function isMnemonic(mnemonic: string): boolean {
+  return findSources(mnemonic) !== undefined;
+}
+
+const knownSources = new Map<string, Source[]>();
+
 /** The rows of a mnemonic, or of the family that it is in by its condition code. */
 function findSources(mnemonic: string): Source[] | undefined {
-  const found = findNamed(mnemonic);
-  if (found) return found;
+  const known = knownSources.get(mnemonic);
+  if (known) return known;
+  const found = findNamed(mnemonic) ?? findConditional(mnemonic);
+  // Most words that are asked for are labels, each its own.
+  if (found) knownSources.set(mnemonic, found);
+  return found;
+}
+
+function findConditional(mnemonic: string): Source[] | undefined {
   for (const stem of ["j", "set", "cmov"]) {
     if (!mnemonic.startsWith(stem)) continue;
     const place = conditionNumber(mnemonic.slice(stem.length));

@@ -6,7 +6,7 @@ import {
   isScalar,
   type Surroundings,
 } from "./expression.ts";
-import { FAR, findRows, IMMEDIATE, MEMORY, REGISTER } from "./instructions.ts";
+import { FAR, IMMEDIATE, isMnemonic, MEMORY, REGISTER } from "./instructions.ts";
 import { Lexer } from "./lexer.ts";
 import { type Distance, Operand } from "./operand.ts";
 import { findRegister, type Register } from "./register.ts";
@@ -101,7 +101,8 @@ export interface Statement {
 type Word =
   | { readonly kind: "prefix"; readonly slot: string; readonly set: (prefixes: Prefixes) => void }
   | { readonly kind: "data" | "reserve"; readonly unit: number }
-  | { readonly kind: "equ" | "incbin" | "align" | "instruction" }
+  | { readonly kind: "instruction"; readonly mnemonic: string }
+  | { readonly kind: "equ" | "incbin" | "align" }
   | { readonly kind: "directive"; readonly takesArguments: boolean }
   | { readonly kind: "times" | "reserved" | "name" };
 
@@ -192,18 +193,21 @@ function prefix(name: string, slot: string, set: (prefixes: Prefixes) => void): 
   words.set(name, { kind: "prefix", slot, set });
 }
 
-/** What a word means, found once for each spelling. */
+const aName: Word = { kind: "name" };
+
+/** What a word means; found once for each spelling, unless it is a name: there are many of those. */
 function findWord(written: string): Word {
-  let word = words.get(written);
-  if (word) return word;
+  const known = words.get(written);
+  if (known) return known;
+  if (written.startsWith(".")) return aName;
   const lower = written.toLowerCase();
-  word = words.get(lower) ??
-    (findRows(lower, 64)
-      ? { kind: "instruction" }
+  const word: Word = words.get(lower) ??
+    (isMnemonic(lower)
+      ? { kind: "instruction", mnemonic: lower }
       : isReserved(lower)
       ? { kind: "reserved" }
-      : { kind: "name" });
-  words.set(written, word);
+      : aName);
+  if (word !== aName) words.set(written, word);
   return word;
 }
 
@@ -310,7 +314,7 @@ export class Parser {
     switch (word.kind) {
       case "instruction":
         lexer.next();
-        return this.#instruction(name.toLowerCase(), noPrefixes);
+        return this.#instruction(word.mnemonic, noPrefixes);
       case "prefix":
       case "times":
         return this.#prefixed();
@@ -366,9 +370,8 @@ export class Parser {
         lexer.next();
         this.#times = this.expression();
       } else if (word.kind === "instruction") {
-        const name = lexer.text.toLowerCase();
         lexer.next();
-        return this.#instruction(name, prefixes);
+        return this.#instruction(word.mnemonic, prefixes);
       } else if (word.kind === "directive" || word.kind === "align") {
         throw lexer.error(`Nothing may stand before ${lexer.written()}`);
       } else if (!hasPrefix || word.kind === "data") return this.#body();
@@ -685,11 +688,10 @@ function isEqu(lexer: Lexer): boolean {
 
 /** Whether a name begins a line as its label. */
 function isLabel(lexer: Lexer): boolean {
-  if (findRegister(lexer.text)) return false;
   const word = findWord(lexer.text);
   switch (word.kind) {
     case "name":
-      return true;
+      return findRegister(lexer.text) === undefined;
     case "instruction":
     case "data":
     case "reserve":
