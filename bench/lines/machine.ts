@@ -110,6 +110,20 @@ function restored(
   };
 }
 
+function restoreAgainstLife(what: string, counts: "both" | "restore"): Line {
+  return {
+    what,
+    against: "a VM's whole life",
+    unit: "ns",
+    aim: { ratio: 0.08 },
+    pairs: 200,
+    open() {
+      const program = realGuest();
+      return Promise.resolve(restored(() => time(() => live(program)), { counts }));
+    },
+  };
+}
+
 /** So often a VM is restored for one measurement, in C too (`RUNS`). */
 const RESTORES = 20;
 
@@ -168,28 +182,8 @@ export const machine: Line[] = [
     pairs: 3,
     open: () => runs("bench/guests/console.asm", "exits", { output: () => {} }),
   },
-  {
-    what: "restore and run again",
-    against: "a VM's whole life",
-    unit: "ns",
-    aim: { ratio: 0.08 },
-    pairs: 200,
-    open() {
-      const program = realGuest();
-      return Promise.resolve(restored(() => time(() => live(program)), { counts: "both" }));
-    },
-  },
-  {
-    what: "restore alone, without the guest's 15 exits",
-    against: "a VM's whole life",
-    unit: "ns",
-    aim: { ratio: 0.08 },
-    pairs: 200,
-    open() {
-      const program = realGuest();
-      return Promise.resolve(restored(() => time(() => live(program)), { counts: "restore" }));
-    },
-  },
+  restoreAgainstLife("restore and run again", "both"),
+  restoreAgainstLife("restore alone, without the guest's 15 exits", "restore"),
   {
     what: "restore and run again",
     against: "C doing the same by hand",
