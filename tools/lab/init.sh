@@ -34,4 +34,7 @@ code=$?
 kill $alive
 echo "exit $code" >/dev/ttyS3
 wait
+# Once more, and with time to be sent: the first was lost once, and with it a whole run.
+echo "exit $code" >/dev/ttyS3
+sleep 1
 poweroff -f
