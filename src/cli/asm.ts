@@ -1,7 +1,7 @@
 import { assemble, type Assembly, type Bits, formatListing } from "../asm/mod.ts";
 import { readFile, readInput } from "../guest/read_file.ts";
 import type { Command } from "./main.ts";
-import { write } from "./output.ts";
+import { whyNotWritten, write } from "./output.ts";
 import { type Parsed, parseOptions, UsageError } from "./usage.ts";
 
 /** `asm`: assembles a source. */
@@ -123,16 +123,6 @@ function environment(name: string): string | undefined {
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such folder";
-  if (error instanceof Deno.errors.NotCapable) {
-    return "Deno was not given the permission. Run with --allow-read --allow-write: " +
-      "deno run --allow-read --allow-write main.ts asm …";
-  }
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  return error instanceof Error ? error.message : String(error);
-}
-
 function print(assembly: Assembly, { flags, values }: Parsed): void {
   const { bytes, origin, bits, listing, symbols, warnings } = assembly;
   const out = values.get("o");
@@ -140,7 +130,7 @@ function print(assembly: Assembly, { flags, values }: Parsed): void {
     try {
       Deno.writeFileSync(out, bytes);
     } catch (error) {
-      throw new UsageError(`Cannot write ${out}: ${reasonOf(error)}`);
+      throw new UsageError(`Cannot write ${out}: ${whyNotWritten(error)}`);
     }
   }
   if (flags.has("json")) {

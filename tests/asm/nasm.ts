@@ -121,3 +121,25 @@ export function refusedByNasm(
     }
   }
 }
+
+/**
+ * Preprocessed text without what says nothing: comments, numbers of local labels, and how many
+ * blanks there are, each `blank` then.
+ */
+export function normalize(text: string, blank = " "): string {
+  const numbers = new Map<string, number>();
+  return text.split("\n")
+    .filter((line) => !line.startsWith("%line"))
+    .map((line) =>
+      line.replaceAll(
+        /('[^']*'|"[^"]*"|`(?:\\.|[^`])*`)|;.*|\s+/g,
+        (all, quoted) => quoted ?? (all.startsWith(";") ? "" : blank),
+      ).trim()
+    )
+    .filter((line) => line !== "")
+    .join("\n")
+    .replaceAll(/\.\.@(\d+)\./g, (_, number) => {
+      if (!numbers.has(number)) numbers.set(number, numbers.size);
+      return `..@${numbers.get(number)}.`;
+    });
+}

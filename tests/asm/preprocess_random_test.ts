@@ -1,26 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { preprocess } from "../../src/asm/preprocess.ts";
-import { nasmTest } from "./nasm.ts";
+import { nasmTest, normalize } from "./nasm.ts";
 import { randomSource } from "./preprocess_random.ts";
-
-/** Preprocessed text without blanks, and with the numbers of local labels in their order. */
-function normalize(text: string): string {
-  const numbers = new Map<string, number>();
-  return text.split("\n")
-    .filter((line) => !line.startsWith("%line"))
-    .map((line) =>
-      line.replaceAll(
-        /('[^']*'|"[^"]*"|`(?:\\.|[^`])*`)|;.*|\s+/g,
-        (_, quoted) => quoted ?? "",
-      )
-    )
-    .filter((line) => line !== "")
-    .join("\n")
-    .replaceAll(/\.\.@(\d+)\./g, (_, number) => {
-      if (!numbers.has(number)) numbers.set(number, numbers.size);
-      return `..@${numbers.get(number)}.`;
-    });
-}
 
 /** What NASM makes of a source; nothing where it fails itself, or would need the whole assembler. */
 function askNasm(source: string, directory: string): string | undefined {
@@ -31,7 +12,7 @@ function askNasm(source: string, directory: string): string | undefined {
   }).outputSync();
   const said = new TextDecoder().decode(stderr);
   if (code === 124 || /panic|preprocess-only/.test(said)) return undefined;
-  return code === 0 ? normalize(new TextDecoder().decode(stdout)) : "refused";
+  return code === 0 ? normalize(new TextDecoder().decode(stdout), "") : "refused";
 }
 
 nasmTest("preprocess() makes of random sources what nasm -E makes of them", () => {
@@ -48,7 +29,7 @@ nasmTest("preprocess() makes of random sources what nasm -E makes of them", () =
       if (theirs === undefined) continue;
       const ours = errors.length > 0
         ? "refused"
-        : normalize(lines.map(({ text }) => text).join("\n"));
+        : normalize(lines.map(({ text }) => text).join("\n"), "");
       assertEquals(ours, theirs, `seed ${seed}:\n${source}`);
       if (theirs !== "refused") taken++;
     }

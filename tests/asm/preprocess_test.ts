@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { assemble, AssemblyError } from "../../src/asm/mod.ts";
 import { preprocess, type PreprocessOptions } from "../../src/asm/preprocess.ts";
-import { assertSameAsNasm, nasmTest, runNasm, toHex } from "./nasm.ts";
+import { assertSameAsNasm, nasmTest, normalize, runNasm, toHex } from "./nasm.ts";
 
 // The golden corpus: sources and what `nasm -E` 2.16.01 makes of them, in normal form.
 const cases = Deno.readTextFileSync(new URL("preprocess_cases.txt", import.meta.url))
@@ -13,25 +13,6 @@ const cases = Deno.readTextFileSync(new URL("preprocess_cases.txt", import.meta.
 // Sources that NASM refuses for what is wrong in their use of the preprocessor.
 const wrong = Deno.readTextFileSync(new URL("preprocess_wrong.txt", import.meta.url))
   .split(/^---\n/m);
-
-/** Preprocessed text without what says nothing: comments, blanks, numbers of local labels. */
-function normalize(text: string): string {
-  const numbers = new Map<string, number>();
-  return text.split("\n")
-    .filter((line) => !line.startsWith("%line"))
-    .map((line) =>
-      line.replaceAll(
-        /('[^']*'|"[^"]*"|`(?:\\.|[^`])*`)|;.*|\s+/g,
-        (all, quoted) => quoted ?? (all.startsWith(";") ? "" : " "),
-      ).trim()
-    )
-    .filter((line) => line !== "")
-    .join("\n")
-    .replaceAll(/\.\.@(\d+)\./g, (_, number) => {
-      if (!numbers.has(number)) numbers.set(number, numbers.size);
-      return `..@${numbers.get(number)}.`;
-    });
-}
 
 function expand(source: string, options?: PreprocessOptions): string {
   return normalize(preprocess(source, options).lines.map(({ text }) => text).join("\n"));

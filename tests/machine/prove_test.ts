@@ -7,6 +7,20 @@ import { kvmTest, testUnless } from "../kvm_host.ts";
 
 const lines = (...text: string[]) => loadSource(text.join("\n"), "guest.asm");
 
+/** It goes to 32-bit paging itself. */
+const switchesPagingOn = lines(
+  ";! mode: protected",
+  "bits 32",
+  "mov dword [0x1000], 0x87",
+  "mov eax, 0x1000",
+  "mov cr3, eax",
+  "mov eax, 0x10",
+  "mov cr4, eax",
+  "mov edx, 0x80000011",
+  "mov cr0, edx",
+  "hlt",
+);
+
 kvmTest("prove() proves a guest whose expectations hold", async () => {
   const program = lines(
     ";! expect: ax = 42",
@@ -96,36 +110,13 @@ testUnless(
     const started = await prove(lines(";! mode: paged", "bits 32", "hlt"));
     assertEquals(started.outcome, "unsupported");
     assertEquals(started.lacks?.startsWith("kvm_pvm cannot run 32-bit paging"), true);
-    // The guest goes there itself.
-    const gone = await prove(lines(
-      ";! mode: protected",
-      "bits 32",
-      "mov dword [0x1000], 0x87",
-      "mov eax, 0x1000",
-      "mov cr3, eax",
-      "mov eax, 0x10",
-      "mov cr4, eax",
-      "mov edx, 0x80000011",
-      "mov cr0, edx",
-      "hlt",
-    ));
+    const gone = await prove(switchesPagingOn);
     assertEquals(gone.outcome, "unsupported");
   },
 );
 
 kvmTest("prove() lets a guest switch 32-bit paging on where the host can", async () => {
-  const { outcome } = await prove(lines(
-    ";! mode: protected",
-    "bits 32",
-    "mov dword [0x1000], 0x87",
-    "mov eax, 0x1000",
-    "mov cr3, eax",
-    "mov eax, 0x10",
-    "mov cr4, eax",
-    "mov edx, 0x80000011",
-    "mov cr0, edx",
-    "hlt",
-  ));
+  const { outcome } = await prove(switchesPagingOn);
   assertEquals(outcome, "proved");
 }, { lacks: lackOfMode("paged") });
 
