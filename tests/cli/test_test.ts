@@ -278,7 +278,6 @@ const refused: [string, string[], RegExp][] = [
   ["a filter that no guest passes", ["guests", "--filter=none"], /^The path of no guest contains/],
   ["a number of jobs that is none", ["guests", "--jobs=0"], /^The option --jobs takes a number/],
   ["two formats at once", ["guests", "--json", "--tap"], /^The options --json and --tap exclude/],
-  ["a file that cannot be written", ["guests", "--junit=no/such"], /^Cannot write no\/such: /],
   ["an unknown option", ["guests", "--jsn"], /^There is no option --jsn. Did you mean --json\?/],
 ];
 for (const [what, words, message] of refused) {
@@ -289,6 +288,13 @@ for (const [what, words, message] of refused) {
     if (!words.includes("--json")) assertEquals(stdout, "");
   });
 }
+
+kvmTest("test refuses a report that cannot be written, with exit code 2", async () => {
+  const words = ["test", "guests", "--junit=no/such"];
+  const { code, stdout, stderr } = await runProgram(words, { permissions });
+  assertMatch(stderr, /^Cannot write no\/such: /);
+  assertEquals({ code, stdout }, { code: 2, stdout: "" });
+}, { lacks: slow });
 
 testUnless(slow, "test without --allow-read says to give it", async () => {
   const { code, stderr } = await runProgram(["test", "guests"]);

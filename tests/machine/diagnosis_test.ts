@@ -2,11 +2,15 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { loadGuest, loadSource, type Program } from "../../src/guest/mod.ts";
 import { hostBackend } from "../../src/kvm/mod.ts";
 import { diagnose, type Diagnosis, Machine, type Stop, View } from "../../src/machine/mod.ts";
-import { kvmTest, testUnless } from "../kvm_host.ts";
+import { kvmTest } from "../kvm_host.ts";
 
-/** What KVM on AMD does to the registers at a shutdown. */
-const isReset = hostBackend() === "kvm_amd";
-const reset = isReset ? "KVM on AMD resets the registers at a shutdown" : undefined;
+/** Where KVM resets the registers at a shutdown, and where it keeps them. */
+const resets = hostBackend() === "kvm_amd"
+  ? { lacks: "KVM on AMD resets the registers at a shutdown" }
+  : {};
+const keeps = hostBackend() === "kvm_amd"
+  ? {}
+  : { lacks: "KVM keeps the registers at a shutdown here" };
 
 async function explain(program: Program, timeout = 5000): Promise<Diagnosis & { stop: Stop }> {
   using machine = Machine.for(program);
@@ -70,8 +74,7 @@ kvmTest("diagnose() disassembles code that has changed since it was assembled", 
   assertEquals(code.find(({ isHere }) => isHere)?.text, "here: out 0x61, al");
 });
 
-testUnless(
-  reset,
+kvmTest(
   "diagnose() explains a page fault without an IDT: its address, its walk",
   async () => {
     const { what, place, walks, causes, stack, registersLost } = await explain(source(
@@ -91,21 +94,21 @@ testUnless(
     assertEquals(stack[0]?.symbol?.startsWith("main+0x"), true);
     assert(causes.some((cause) => cause.startsWith("There is no IDT: load one (lidt)")), causes[0]);
   },
+  resets,
 );
 
-testUnless(reset, "diagnose() tells a division by zero", async () => {
+kvmTest("diagnose() tells a division by zero", async () => {
   const { causes } = await explain(source(...PROTECTED, "xor ecx, ecx", "div ecx"));
   assertEquals(causes[0], "The exception was #DE, a division by zero or with too large a quotient");
-});
+}, resets);
 
-testUnless(reset, "diagnose() tells a segment register loaded without a GDT", async () => {
+kvmTest("diagnose() tells a segment register loaded without a GDT", async () => {
   const { causes, place } = await explain(source(...PROTECTED, "mov eax, 8", "mov ds, eax"));
   assertEquals(place?.line?.source, "mov ds, eax");
   assert(causes.includes("There is no GDT: load one (lgdt) before a segment register is loaded"));
-});
+}, resets);
 
-testUnless(
-  isReset ? undefined : "KVM keeps the registers at a shutdown here",
+kvmTest(
   "diagnose() says that KVM has reset the registers, and shows none for the guest's",
   async () => {
     const { registersLost, place, code, stack, causes } = await explain(
@@ -114,6 +117,7 @@ testUnless(
     assertEquals([registersLost, place, code, stack], [true, undefined, [], []]);
     assertStringIncludes(causes[0]!, "KVM resets the CPU after a shutdown");
   },
+  keeps,
 );
 
 kvmTest("diagnose() says that the guest ran where no RAM is", async () => {
