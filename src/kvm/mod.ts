@@ -8,7 +8,15 @@
 
 export { capabilities, type Capability } from "./capability.ts";
 export { KvmError, type KvmErrorOptions } from "./error.ts";
-export type { BareExit, Exit, InternalErrorExit, IoExit, MmioExit, MsrExit } from "./exit.ts";
+export {
+  type BareExit,
+  copyExit,
+  type Exit,
+  type InternalErrorExit,
+  type IoExit,
+  type MmioExit,
+  type MsrExit,
+} from "./exit.ts";
 export { type CpuFacts, type DeviceFacts, hostBackend, type HostFacts, hostFacts } from "./host.ts";
 export { Kvm, type KvmOptions } from "./kvm.ts";
 export { type Libc, libc } from "./libc.ts";

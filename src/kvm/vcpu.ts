@@ -2,17 +2,17 @@ import { capabilities, type Capability } from "./capability.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { callFailed, errnos, KvmError } from "./error.ts";
 import {
-  decodeExit,
+  copyExit,
   type Exit,
-  ioData,
-  MMIO_DATA,
-  MMIO_LENGTH,
+  ExitReader,
+  exitReasons,
   PAYLOAD,
   payloads,
   Run,
   syncRegs,
 } from "./exit.ts";
 import { type Ioctl, ioctls } from "./ioctl.ts";
+import type { Libc } from "./libc.ts";
 import { type Mapping, PAGE_SIZE } from "./memory.ts";
 import type { Struct } from "./struct.ts";
 import type {
@@ -73,16 +73,22 @@ const SREGS_CR8 = syncRegs.sregs + kvmSregs.offsetOf("cr8");
 const VALID_REGS = Run.offsetOf("kvm_valid_regs");
 const DIRTY_REGS = Run.offsetOf("kvm_dirty_regs");
 
+const KVM_RUN = ioctls.KVM_RUN.request;
+const KVM_EXIT_UNKNOWN = exitReasons.indexOf("KVM_EXIT_UNKNOWN");
+const KVM_EXIT_INTR = exitReasons.indexOf("KVM_EXIT_INTR");
+
 /** The exits whose instruction KVM completes only at the next `KVM_RUN` (api.rst 5). */
-const UNFINISHED: ReadonlySet<Exit["reason"]> = new Set([
-  "io",
-  "mmio",
-  "x86Rdmsr",
-  "x86Wrmsr",
-  "hypercall",
-  "hyperv",
-  "xen",
-]);
+const UNFINISHED: ReadonlySet<number> = new Set(
+  ([
+    "KVM_EXIT_IO",
+    "KVM_EXIT_MMIO",
+    "KVM_EXIT_X86_RDMSR",
+    "KVM_EXIT_X86_WRMSR",
+    "KVM_EXIT_HYPERCALL",
+    "KVM_EXIT_HYPERV",
+    "KVM_EXIT_XEN",
+  ] as const).map((name) => exitReasons.indexOf(name)),
+);
 
 /** A write that KVM gathered in its ring instead of exiting. */
 export interface CoalescedWrite {
@@ -169,10 +175,10 @@ export class Vcpu implements Disposable {
   readonly #view: DataView<ArrayBuffer>;
   readonly #checkExtension: (capability: Capability) => number;
   readonly #closed: () => void;
-  /** The last exit, where its instruction is not complete yet. */
-  #unfinished: Exit["reason"] | undefined;
-  /** What a setter came upon while it completed that instruction: the next run's exit. */
-  #pending: Exit | undefined;
+  readonly #ioctl: Libc["ioctl"];
+  readonly #exits: ExitReader;
+  /** Whether a setter came upon another exit while it completed the last: it is the next run's. */
+  #isPending = false;
   readonly #registerBytes: { regs: Uint8Array<ArrayBuffer>; sregs: Uint8Array<ArrayBuffer> };
   /** `KVM_SYNC_X86_*`: the registers that are shared through `kvm_run`. */
   #shared = 0;
@@ -192,6 +198,8 @@ export class Vcpu implements Disposable {
     this.#runMapping = options.run;
     this.#run = options.run.bytes;
     this.#view = new DataView(this.#run.buffer);
+    this.#ioctl = descriptor.libc.ioctl;
+    this.#exits = new ExitReader(this.#run);
     this.#registerBytes = {
       regs: this.#run.subarray(syncRegs.regs, syncRegs.regs + kvmRegs.size),
       sregs: this.#run.subarray(syncRegs.sregs, syncRegs.sregs + kvmSregs.size),
@@ -219,33 +227,48 @@ export class Vcpu implements Disposable {
    * @throws {KvmError} When KVM cannot run the vCPU at all.
    */
   run(): Exit {
-    const { libc, fd } = this.#descriptor;
-    const pending = this.#pending;
-    if (pending !== undefined) {
-      this.#pending = undefined;
-      return pending;
-    }
-    const view = this.#view;
-    for (;;) {
-      view.setUint32(EXIT_REASON, 0, true);
-      if (libc.ioctl(fd, ioctls.KVM_RUN.request, 0n) >= 0) {
-        const exit = decodeExit(this.#run, view);
-        this.#unfinished = UNFINISHED.has(exit.reason) ? exit.reason : undefined;
-        return exit;
+    return copyExit(this.runInPlace());
+  }
+
+  /**
+   * As {@linkcode Vcpu.run}, for exits by the million: the exit of a port or memory access is the same
+   * object each time, and its `data` lies in `kvm_run`. Both are valid until the next run
+   * ({@linkcode copyExit}). What is written to the `data` of a read answers it; it holds anything before.
+   */
+  runInPlace(): Exit {
+    if (this.#isPending) {
+      this.#isPending = false;
+    } else {
+      const { fd, libc } = this.#descriptor;
+      // Called as a mere function: as a method it takes Deno 0.05 µs longer.
+      const ioctl = this.#ioctl;
+      this.#view.setUint32(EXIT_REASON, KVM_EXIT_UNKNOWN, true);
+      while (ioctl(fd, KVM_RUN, 0n) < 0) {
+        const errno = libc.errno();
+        if (errno === errnos.EAGAIN) continue;
+        this.#interpret(errno);
+        break;
       }
-      const errno = libc.errno();
-      if (errno === errnos.EAGAIN) continue;
-      this.#unfinished = undefined;
-      if (errno === errnos.EINTR) return { reason: "intr" };
-      // KVM_EXIT_MEMORY_FAULT is the one exit that comes with an error (api.rst 5).
-      const exit = decodeExit(this.#run, view);
-      if (
-        (errno === errnos.EFAULT || errno === errnos.EHWPOISON) && exit.reason === "memoryFault"
-      ) {
-        return exit;
-      }
-      throw callFailed(`run vCPU ${this.id}`, ioctls.KVM_RUN.name, errno);
     }
+    return this.#exits.read();
+  }
+
+  /** Notes in `kvm_run` why `KVM_RUN` failed, where that is an exit of its own. */
+  #interpret(errno: number): void {
+    if (errno === errnos.EINTR) {
+      this.#view.setUint32(EXIT_REASON, KVM_EXIT_INTR, true);
+      return;
+    }
+    // KVM_EXIT_MEMORY_FAULT is the one exit that comes with an error (api.rst 5).
+    const isFault = errno === errnos.EFAULT || errno === errnos.EHWPOISON;
+    if (isFault && this.#exits.read().reason === "memoryFault") return;
+    this.#view.setUint32(EXIT_REASON, KVM_EXIT_UNKNOWN, true);
+    throw callFailed(`run vCPU ${this.id}`, ioctls.KVM_RUN.name, errno);
+  }
+
+  /** Whether the exit that `kvm_run` holds leaves its instruction to be completed. */
+  get #isUnfinished(): boolean {
+    return !this.#descriptor.closed && UNFINISHED.has(this.#view.getUint32(EXIT_REASON, true));
   }
 
   /**
@@ -281,7 +304,7 @@ export class Vcpu implements Disposable {
    * pages); the instruction's own `debug` exit, where it was a single step; else nothing.
    */
   complete(): Exit | undefined {
-    if (this.#unfinished === undefined) return undefined;
+    if (!this.#isUnfinished) return undefined;
     const before = this.immediateExit;
     this.immediateExit = true;
     try {
@@ -298,7 +321,7 @@ export class Vcpu implements Disposable {
    */
   abandon(): void {
     while (this.complete() !== undefined);
-    this.#pending = undefined;
+    this.#isPending = false;
   }
 
   /**
@@ -309,10 +332,7 @@ export class Vcpu implements Disposable {
    * @throws {TypeError} When the last exit is no `io`, or is complete.
    */
   replyIo(data: Uint8Array): void {
-    if (this.#unfinished !== "io") throw this.#nothingToAnswer("port access");
-    const room = ioData(this.#run, this.#view);
-    if (data.length > room.length) throw tooLong(data, room.length);
-    room.set(data);
+    answer(this.#awaited("port access", "io").data, data);
   }
 
   /**
@@ -323,10 +343,7 @@ export class Vcpu implements Disposable {
    * @throws {TypeError} When the last exit is no `mmio`, or is complete.
    */
   replyMmio(data: Uint8Array): void {
-    if (this.#unfinished !== "mmio") throw this.#nothingToAnswer("memory access");
-    const room = this.#view.getUint32(MMIO_LENGTH, true);
-    if (data.length > room) throw tooLong(data, room);
-    this.#run.set(data, MMIO_DATA);
+    answer(this.#awaited("memory access", "mmio").data, data);
   }
 
   /**
@@ -337,9 +354,7 @@ export class Vcpu implements Disposable {
    * @throws {TypeError} When the last exit is no access to an MSR, or is complete.
    */
   replyMsr(answer?: bigint | "fault"): void {
-    if (this.#unfinished !== "x86Rdmsr" && this.#unfinished !== "x86Wrmsr") {
-      throw this.#nothingToAnswer("access to an MSR");
-    }
+    this.#awaited("access to an MSR", "x86Rdmsr", "x86Wrmsr");
     payloads.msr.assign(this.#view, PAYLOAD, {
       error: answer === "fault" ? 1 : 0,
       ...(typeof answer === "bigint" && { data: answer }),
@@ -354,12 +369,20 @@ export class Vcpu implements Disposable {
    * @throws {TypeError} When the last exit is no `hypercall`, or is complete.
    */
   replyHypercall(result: bigint): void {
-    if (this.#unfinished !== "hypercall") throw this.#nothingToAnswer("hypercall");
+    this.#awaited("hypercall", "hypercall");
     payloads.hypercall.assign(this.#view, PAYLOAD, { ret: result });
   }
 
-  #nothingToAnswer(what: string): TypeError {
-    return new TypeError(`Cannot answer vCPU ${this.id}: it does not wait for a ${what}`);
+  /** The exit that waits for an answer. */
+  #awaited<R extends Exit["reason"]>(
+    what: string,
+    ...reasons: R[]
+  ): Extract<Exit, { reason: R }> {
+    const exit = this.#isUnfinished ? this.#exits.read() : undefined;
+    if (!reasons.some((reason) => reason === exit?.reason)) {
+      throw new TypeError(`Cannot answer vCPU ${this.id}: it does not wait for a ${what}`);
+    }
+    return exit as Extract<Exit, { reason: R }>;
   }
 
   /**
@@ -900,8 +923,8 @@ export class Vcpu implements Disposable {
   #finish(): void {
     const next = this.complete();
     if (next === undefined || next.reason === "debug") return;
-    this.#pending = next;
-    if (UNFINISHED.has(next.reason)) {
+    this.#isPending = true;
+    if (this.#isUnfinished) {
       throw new KvmError(
         `Cannot set the state of vCPU ${this.id}: its ${next.reason} access has further parts`,
         { remedy: "Answer them and run until the access is complete" },
@@ -952,8 +975,12 @@ function debugregs(addresses: readonly bigint[]): bigint[] {
   return debugreg;
 }
 
-function tooLong(data: Uint8Array, room: number): RangeError {
-  return new RangeError(`Cannot answer with ${data.length} bytes: the guest reads ${room}`);
+/** Puts the answer to an access into the room that `kvm_run` has for it. */
+function answer(room: Uint8Array, data: Uint8Array): void {
+  if (data.length > room.length) {
+    throw new RangeError(`Cannot answer with ${data.length} bytes: the guest reads ${room.length}`);
+  }
+  room.set(data);
 }
 
 function msrRefused(verb: string, index: number, ioctl: Ioctl): KvmError {

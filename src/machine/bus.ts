@@ -1,4 +1,7 @@
-/** Something that answers the guest's accesses to a range of ports or of physical addresses. */
+/**
+ * Something that answers the guest's accesses to a range of ports or of physical addresses. The data of
+ * an access lies in memory that is shared with KVM: it is valid until the device returns.
+ */
 export interface Device {
   /**
    * Answers a read: fills `data`, whose length is the width of the access and whose bytes are

@@ -6,6 +6,7 @@ import {
   type Program,
 } from "../guest/mod.ts";
 import {
+  copyExit,
   type CpuidEntry,
   type Exit,
   type GuestMemory,
@@ -188,7 +189,10 @@ export class Machine implements Disposable {
     );
     this.#tick = made.use(new Tick());
     this.#tick.interrupt(this.vcpu);
-    attachConsole(this.ports, (bytes) => this.#output.append(bytes));
+    attachConsole(this.ports, (bytes) => {
+      this.#output.append(bytes);
+      if (++this.#outputExits === MANY_EXITS) this.#gather();
+    });
     this.ports.attach({ first: STATUS_PORT, length: 4 }, {
       write: (_offset, data) => this.#status = fromLittleEndian(data),
     });
@@ -409,7 +413,7 @@ export class Machine implements Disposable {
 
   #runExits(step?: () => Stop | undefined): Stop | undefined {
     for (;;) {
-      const stop = this.#handle(this.vcpu.run(), step);
+      const stop = this.#handle(this.vcpu.runInPlace(), step);
       if (stop === "tick") return undefined;
       if (stop !== undefined) return stop;
     }
@@ -427,7 +431,7 @@ export class Machine implements Disposable {
       case "io":
       case "mmio": {
         const isAnswered = exit.reason === "io" ? this.#io(exit) : this.#access(exit);
-        if (!isAnswered) return { reason: "unhandled", exit };
+        if (!isAnswered) return { reason: "unhandled", exit: copyExit(exit) };
         if (this.#status !== undefined) return this.#ended(this.#status);
         return step && this.#completeStep(step);
       }
@@ -471,7 +475,6 @@ export class Machine implements Disposable {
       if (!answered && !this.#unanswered(exit, element)) return false;
     }
     if (direction === "in") this.vcpu.replyIo(data);
-    else if (OUTPUT_PORTS.includes(port) && ++this.#outputExits === MANY_EXITS) this.#gather();
     return true;
   }
 
@@ -501,7 +504,7 @@ export class Machine implements Disposable {
     if (exit.direction === "in" || exit.direction === "read") data.fill(0xff);
     if (io === "log") {
       this.#flush();
-      log?.(exit);
+      log?.(copyExit(exit));
     }
     return true;
   }

@@ -1,5 +1,14 @@
-import { assertEquals } from "@std/assert";
-import { decodeExit, type Exit, exitReasons, PAYLOAD, payloads, Run } from "../../src/kvm/exit.ts";
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import {
+  copyExit,
+  type Exit,
+  ExitReader,
+  exitReasons,
+  type IoExit,
+  PAYLOAD,
+  payloads,
+  Run,
+} from "../../src/kvm/exit.ts";
 import type { Struct } from "../../src/kvm/struct.ts";
 import { uapi } from "../../src/kvm/uapi.ts";
 
@@ -32,11 +41,11 @@ class KvmRun {
   }
 
   decode(): Exit {
-    return decodeExit(this.bytes, this.view);
+    return copyExit(new ExitReader(this.bytes).read());
   }
 }
 
-Deno.test("decodeExit() reads a port write of any size and count", () => {
+Deno.test("ExitReader.read() reads a port write of any size and count", () => {
   for (const size of [1, 2, 4] as const) {
     for (const count of [1, 3]) {
       const run = KvmRun.of("KVM_EXIT_IO", payloads.io, {
@@ -60,7 +69,7 @@ Deno.test("decodeExit() reads a port write of any size and count", () => {
   }
 });
 
-Deno.test("decodeExit() gives a port read zeros, whatever lies in the page", () => {
+Deno.test("ExitReader.read() gives a port read zeros, whatever lies in the page", () => {
   const run = KvmRun.of("KVM_EXIT_IO", payloads.io, {
     direction: uapi.KVM_EXIT_IO_IN,
     size: 2,
@@ -79,7 +88,7 @@ Deno.test("decodeExit() gives a port read zeros, whatever lies in the page", () 
   });
 });
 
-Deno.test("decodeExit() reads an MMIO write, and gives a read zeros", () => {
+Deno.test("ExitReader.read() reads an MMIO write, and gives a read zeros", () => {
   const data = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
   const access = { physAddr: 0xfee0_0000, data, len: 4 };
   assertEquals(KvmRun.of("KVM_EXIT_MMIO", payloads.mmio, { ...access, isWrite: 1 }).decode(), {
@@ -96,7 +105,34 @@ Deno.test("decodeExit() reads an MMIO write, and gives a read zeros", () => {
   });
 });
 
-Deno.test("a decoded exit is a copy", () => {
+Deno.test("ExitReader.read() gives accesses in place, each kind as one object", () => {
+  const run = KvmRun.of("KVM_EXIT_IO", payloads.io, {
+    direction: uapi.KVM_EXIT_IO_OUT,
+    size: 2,
+    port: 1,
+    count: 1,
+    dataOffset: DATA,
+  });
+  run.bytes.set([1, 2, 3, 4], DATA);
+  const reader = new ExitReader(run.bytes);
+  const exit = reader.read() as IoExit;
+  assertEquals([...exit.data], [1, 2]);
+  run.bytes[DATA] = 7;
+  assertEquals([...exit.data], [7, 2]);
+  // The next access is of another width, at another place.
+  const next = {
+    direction: uapi.KVM_EXIT_IO_OUT,
+    size: 1,
+    port: 9,
+    count: 1,
+    dataOffset: DATA + 3,
+  };
+  run.bytes.set(payloads.io.encode(next), PAYLOAD);
+  assertStrictEquals(reader.read(), exit);
+  assertEquals([exit.port, exit.size, ...exit.data], [9, 1, 4]);
+});
+
+Deno.test("a copied exit stays as it is", () => {
   const port = KvmRun.of("KVM_EXIT_IO", payloads.io, {
     direction: uapi.KVM_EXIT_IO_OUT,
     size: 1,
@@ -126,7 +162,7 @@ Deno.test("a decoded exit is a copy", () => {
   }
 });
 
-Deno.test("decodeExit() reads what the other exits carry", () => {
+Deno.test("ExitReader.read() reads what the other exits carry", () => {
   const cases: [KvmRun, Exit][] = [
     [
       KvmRun.of("KVM_EXIT_UNKNOWN", payloads.hw, { hardwareExitReason: 0x8000_0021n }),
@@ -288,7 +324,7 @@ Deno.test("decodeExit() reads what the other exits carry", () => {
   for (const [run, exit] of cases) assertEquals(run.decode(), exit);
 });
 
-Deno.test("decodeExit() names an internal error, and one it does not know", () => {
+Deno.test("ExitReader.read() names an internal error, and one it does not know", () => {
   const names = [
     "unknown",
     "emulation",
@@ -325,7 +361,7 @@ Deno.test("decodeExit() names an internal error, and one it does not know", () =
   });
 });
 
-Deno.test("decodeExit() gives the instruction that could not be emulated where KVM does", () => {
+Deno.test("ExitReader.read() gives the instruction that could not be emulated where KVM does", () => {
   const failure = {
     suberror: uapi.KVM_INTERNAL_ERROR_EMULATION,
     flags: BigInt(uapi.KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES),
@@ -346,7 +382,7 @@ Deno.test("decodeExit() gives the instruction that could not be emulated where K
   assertEquals(instruction({ ndata: 0 }), undefined);
 });
 
-Deno.test("decodeExit() gives every exit that carries nothing a name of its own", () => {
+Deno.test("ExitReader.read() gives every exit that carries nothing a name of its own", () => {
   const withPayload = new Set([
     0,
     1,
@@ -400,7 +436,7 @@ Deno.test("decodeExit() gives every exit that carries nothing a name of its own"
   );
 });
 
-Deno.test("decodeExit() does not fail on a number it does not know", () => {
+Deno.test("ExitReader.read() does not fail on a number it does not know", () => {
   for (const number of [exitReasons.length, 1000, 0xffff_ffff]) {
     assertEquals(KvmRun.of(number).decode(), { reason: "unrecognized", number });
   }

@@ -79,6 +79,19 @@ kvmTest("replyIo() refuses more than was asked for", () => {
   assertThrows(() => guest.vcpu.replyIo(new Uint8Array(2)), RangeError);
 });
 
+kvmTest("runInPlace() gives reads whose data is the answer itself", () => {
+  // in al, 0x60; mov bl, [0xfff0] (no RAM: DS is behind it); hlt
+  using guest = guestOf([...DS_BEHIND_RAM, 0xe4, 0x60, 0x8a, 0x1e, 0xf0, 0xff, HLT]);
+  for (const [reason, answer] of [["io", 0x11], ["mmio", 0x22]] as const) {
+    const exit = guest.vcpu.runInPlace();
+    assert(exit.reason === reason, exit.reason);
+    exit.data[0] = answer;
+  }
+  assertEquals(guest.vcpu.runInPlace(), { reason: "hlt" });
+  const { rax, rbx } = guest.vcpu.getRegs();
+  assertEquals([rax & 0xffn, rbx & 0xffn], [0x11n, 0x22n]);
+});
+
 kvmTest("rep insb asks for many elements at once", () => {
   // mov cx, 5; mov dx, 0x60; mov di, 0x2000; rep insb; hlt
   using guest = guestOf([0xb9, 5, 0, 0xba, 0x60, 0, 0xbf, 0x00, 0x20, 0xf3, 0x6c, HLT]);
