@@ -122,9 +122,7 @@ export class Snapshot implements Disposable {
     try {
       // What is written from now on is noted, so the copy begins behind that.
       snapshot.#watch(vm);
-      for (const memory of vm.memory) {
-        snapshot.#save(memory, (page) => memory.bytes.subarray(page, page + PAGE_SIZE));
-      }
+      for (const memory of vm.memory) snapshot.#save(memory, writtenPages(memory.bytes));
       return snapshot;
     } catch (error) {
       snapshot.close();
@@ -144,7 +142,7 @@ export class Snapshot implements Disposable {
   ): Snapshot {
     const snapshot = new Snapshot(kvm, machine);
     try {
-      for (const image of memory) snapshot.#save(image, (page) => image.pages.get(page));
+      for (const image of memory) snapshot.#save(image, image.pages);
       // Whether this KVM takes the state shows only in a VM.
       snapshot.clone().close();
       return snapshot;
@@ -173,19 +171,14 @@ export class Snapshot implements Disposable {
   *memory(): Generator<MemoryImage> {
     this.#checkOpen("read its memory");
     for (const { guestAddress, size, readOnly, mapping } of this.#memory) {
-      const pages = new Map<number, Uint8Array>();
-      for (let at = 0; at < size; at += PAGE_SIZE) {
-        const page = mapping.bytes.subarray(at, at + PAGE_SIZE);
-        if (!isZero(page)) pages.set(at, page);
-      }
-      yield { guestAddress, size, readOnly, pages };
+      yield { guestAddress, size, readOnly, pages: new Map(writtenPages(mapping.bytes)) };
     }
   }
 
-  /** Copies a slot's memory into a sealed memfd and maps that. */
+  /** Copies a slot's memory into a sealed memfd and maps that: what is in no page is zero. */
   #save(
     slot: Pick<GuestMemory, "guestAddress" | "size" | "readOnly">,
-    page: (offset: number) => Uint8Array | undefined,
+    pages: Iterable<[offset: number, page: Uint8Array]>,
   ): void {
     const { guestAddress, size, readOnly } = slot;
     const libc = this.#libc;
@@ -199,11 +192,7 @@ export class Snapshot implements Disposable {
       call("ftruncate", libc.ftruncate(fd, BigInt(size)));
       {
         using copy = new Mapping(libc, size, { fd, what: "a snapshot" });
-        for (let at = 0; at < size; at += PAGE_SIZE) {
-          const bytes = page(at);
-          // A page that is never written takes no room.
-          if (bytes !== undefined && !isZero(bytes)) copy.bytes.set(bytes, at);
-        }
+        for (const [offset, page] of pages) copy.bytes.set(page, offset);
       }
       const seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
       call("fcntl", libc.fcntl(fd, F_ADD_SEALS, BigInt(seals)));
@@ -333,6 +322,14 @@ function restoreMemory({ memory, watch }: Watched, saved: Uint8Array): void {
   }
   // Other snapshots are told of it; for this one the memory is as it was.
   watch.forget();
+}
+
+/** The pages that are not all zero, by their offset: the others take no room where they are copied. */
+function* writtenPages(memory: Uint8Array): Generator<[offset: number, page: Uint8Array]> {
+  for (let at = 0; at < memory.length; at += PAGE_SIZE) {
+    const page = memory.subarray(at, at + PAGE_SIZE);
+    if (!isZero(page)) yield [at, page];
+  }
 }
 
 function isZero(page: Uint8Array): boolean {

@@ -63,6 +63,8 @@ export const RING_LENGTH: number = Math.floor(
 );
 
 const MSR_VALUE = kvmMsrEntry.offsetOf("data");
+/** `MAX_IO_MSRS` of the kernel's `arch/x86/kvm/x86.c`. */
+const MAX_MSRS = 256;
 
 const REQUEST_INTERRUPT_WINDOW = Run.offsetOf("request_interrupt_window");
 const READY_FOR_INTERRUPT = Run.offsetOf("ready_for_interrupt_injection");
@@ -808,8 +810,13 @@ export class Vcpu implements Disposable {
    * reading it costs less. An unfinished access is abandoned first ({@linkcode Vcpu.abandon}).
    *
    * @throws {KvmError} When this KVM refuses a part of it.
+   * @throws {RangeError} When it has a part of another size, or one that there is not.
    */
   restoreState(state: VcpuState): void {
+    const problem = stateProblem(state);
+    if (problem !== undefined) {
+      throw new RangeError(`Cannot restore the state of vCPU ${this.id}: ${problem}`);
+    }
     this.abandon();
     this.#view.setBigUint64(DIRTY_REGS, 0n, true);
     // Setting the system registers makes KVM begin its shadow of the page tables anew.
@@ -943,6 +950,21 @@ export class Vcpu implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Why this can be no vCPU's state: a part of which KVM would read what lies behind it. */
+export function stateProblem({ regs, sregs, parts, msrs }: VcpuState): string | undefined {
+  const wrong = (name: string, { length }: Uint8Array, size: number) =>
+    length === size ? undefined : `${name} has ${length} bytes instead of ${size}`;
+  for (const [name, bytes] of Object.entries(parts)) {
+    if (!Object.hasOwn(stateRequests, name)) return `there is a part ${name} that no vCPU has`;
+    const problem = wrong(name, bytes, stateRequests[name]!.layout.size);
+    if (problem !== undefined) return problem;
+  }
+  const count = msrs.length < kvmMsrs.size ? 0 : kvmMsrs.decode(msrs).nmsrs;
+  if (count > MAX_MSRS) return `there are ${count} MSRs, of which KVM takes ${MAX_MSRS} at once`;
+  return wrong("regs", regs, kvmRegs.size) ?? wrong("sregs", sregs, kvmSregs.size) ??
+    wrong("msrs", msrs, kvmMsrs.size + count * kvmMsrEntry.size);
 }
 
 /** `struct kvm_msrs` with its entries. */
