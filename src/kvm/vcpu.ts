@@ -124,6 +124,8 @@ export interface SyncRegsOptions {
 
 /** How the parts of a vCPU's state are read and set, in the order in which they are set. */
 const stateRequests: Record<string, { get: Ioctl; set: Ioctl; layout: { size: number } }> = {
+  // Of PAE paging alone, whose pointers the CPU keeps when they change in memory.
+  sregs2: { get: ioctls.KVM_GET_SREGS2, set: ioctls.KVM_SET_SREGS2, layout: kvmSregs2 },
   xcrs: { get: ioctls.KVM_GET_XCRS, set: ioctls.KVM_SET_XCRS, layout: kvmXcrs },
   xsave: { get: ioctls.KVM_GET_XSAVE, set: ioctls.KVM_SET_XSAVE, layout: kvmXsave },
   lapic: { get: ioctls.KVM_GET_LAPIC, set: ioctls.KVM_SET_LAPIC, layout: kvmLapicState },
@@ -782,6 +784,8 @@ export class Vcpu implements Disposable {
       const bytes = read(get, layout.size);
       if (bytes !== undefined) parts[name] = bytes;
     }
+    const { sregs2 } = parts;
+    if (sregs2 && kvmSregs2.decode(sregs2).flags === 0n) delete parts["sregs2"];
     return {
       regs: read(ioctls.KVM_GET_REGS, kvmRegs.size)!,
       sregs: read(ioctls.KVM_GET_SREGS, kvmSregs.size)!,

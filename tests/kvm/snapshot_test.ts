@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Kvm, KvmError, PAGE_SIZE, type Vm } from "../../src/kvm/mod.ts";
 import { decodeSnapshot, encodeSnapshot, SnapshotFileError } from "../../src/machine/mod.ts";
+import { CR0, CR4 } from "../../src/x86/control.ts";
 import { startIn } from "../../src/x86/mod.ts";
 import { kvmTest, REPEATS } from "../kvm_host.ts";
 
@@ -191,6 +192,30 @@ kvmTest("restore() brings back FPU, debug and model-specific registers", () => {
   assertEquals(vcpu!.getFpu().xmm[3 * 16], 0x33);
   assertEquals(vcpu!.getDebugregs().db[0], 0n);
 });
+
+kvmTest(
+  "restore() and clone() bring back PAE's pointers, which may differ from those in memory",
+  () => {
+    using kvm = Kvm.open();
+    using vm = counterVm(kvm);
+    const [vcpu] = vm.vcpus;
+    vcpu!.setCpuid(kvm.supportedCpuid());
+    // The table of four pointers, the first of which is present.
+    vm.memory[0]!.write(0x2000, Uint8Array.of(0x01, 0x30));
+    const { cr0 } = vcpu!.getSregs();
+    vcpu!.setSregs({ cr0: cr0 | CR0.PE | CR0.PG, cr3: 0x2000n, cr4: CR4.PAE });
+    const point = (first: bigint) =>
+      vcpu!.setSregs2({ ...vcpu!.getSregs2(), flags: 1n, pdptrs: [first, 0n, 0n, 0n] });
+    point(0x1001n);
+    using snapshot = vm.snapshot();
+    point(0x3001n);
+    snapshot.restore();
+    using clone = snapshot.clone();
+    for (const each of [vm, clone]) {
+      assertEquals(each.vcpus[0]!.getSregs2().pdptrs, [0x1001n, 0n, 0n, 0n]);
+    }
+  },
+);
 
 kvmTest("restore() and clone() bring back CR8, and the guest runs with it", () => {
   using kvm = Kvm.open();
