@@ -134,7 +134,8 @@ export function walkPages(
     const index = Number((linear >> shift) & ((1n << width) - 1n));
     const address = Number(base) + index * entrySize;
     const entry = toNumber(read(address, entrySize));
-    steps.push({ table, index, address, entry, bits: entry === undefined ? [] : bitsOf(entry) });
+    const bits = entry === undefined ? [] : bitsOf(entry, maps === "always");
+    steps.push({ table, index, address, entry, bits });
     if (entry === undefined) return end({ problem: `the ${table} entry lies where no memory is` });
     if ((entry & PRESENT) === 0n) return end({ problem: `the ${table} entry is not present` });
     const isLarge = (entry & PAGE_SIZE_BIT) !== 0n;
@@ -161,10 +162,11 @@ function isCanonical(linear: bigint, bits: number): boolean {
   return BigInt.asUintN(64, BigInt.asIntN(bits, linear)) === linear;
 }
 
-function bitsOf(entry: bigint): string[] {
+/** An entry that always maps a page has PAT where the others have PS. */
+function bitsOf(entry: bigint, hasPat: boolean): string[] {
   return Object.entries(bitsOfEntries)
     .filter(([, bit]) => (entry & bit) !== 0n)
-    .map(([name]) => name);
+    .map(([name]) => name === "PS" && hasPat ? "PAT" : name);
 }
 
 function toNumber(bytes: Uint8Array | undefined): bigint | undefined {

@@ -72,6 +72,21 @@ Deno.test("walkPages() walks PAE's tables, the first of them aligned to 32 bytes
   assertEquals(found.steps.map(({ table }) => table), ["PDPT", "PD", "PT"]);
 });
 
+Deno.test("walkPages() calls bit 7 PS where it can make a page large, and PAT in a page table", () => {
+  const memory = tables(0x4000, {
+    0: 0x1081n,
+    0x1000: 0x2081n,
+    0x2000: 0x3001n,
+    0x3000: 0x5081n,
+    0x2008: 0x40_0081n,
+  }, 8);
+  const bits = (linear: bigint) =>
+    walk(linear, memory, { cr4: PAE, efer: LMA })!.steps.at(-1)!.bits;
+  memory[0x1000] = 0x01;
+  assertEquals(bits(0n), ["P", "PAT"]);
+  assertEquals(bits(0x20_0000n), ["P", "PS"]);
+});
+
 Deno.test("walkPages() walks five levels with CR4.LA57", () => {
   const memory = tables(0x6000, {
     0: 0x1001n,
