@@ -112,7 +112,8 @@ export class Kvm implements Disposable {
 
   /**
    * The CPUID leaves that this host's CPU and KVM can give a guest (`KVM_GET_SUPPORTED_CPUID`,
-   * api.rst 4.46), to be handed to {@linkcode Vcpu.setCpuid}.
+   * api.rst 4.46), to be handed to {@linkcode Vcpu.setCpuid}; {@linkcode withApicId} makes them one
+   * vCPU's own.
    */
   supportedCpuid(): CpuidEntry[] {
     for (let room = 128;; room *= 2) {

@@ -27,6 +27,7 @@ import {
   type RegisterFile,
   startIn,
   TSS_ADDRESS,
+  withApicId,
 } from "../x86/mod.ts";
 import { Bus } from "./bus.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
@@ -183,7 +184,7 @@ export class Machine implements Disposable {
     const regions = typeof ram === "number" ? ramRegions(ram) : ram;
     this.memory = regions.map((region) => this.vm.addMemory(region));
     this.vcpu = this.vm.createVcpu();
-    supportedCpuid ??= this.#kvm.supportedCpuid();
+    supportedCpuid ??= withApicId(this.#kvm.supportedCpuid(), this.vcpu.id);
     this.vcpu.setCpuid(
       options.cpuid?.(supportedCpuid.map((entry) => ({ ...entry }))) ?? supportedCpuid,
     );

@@ -31,6 +31,27 @@ export function cpuidFeatures(entries: readonly CpuidEntry[]): CpuidFeatures[] {
   });
 }
 
+/**
+ * The entries for the vCPU of this number. Among what {@linkcode Kvm.supportedCpuid} gives are the
+ * APIC IDs of the host's CPU that happened to answer: in leaf 1, in the topology leaves 0xB and 0x1F,
+ * and in AMD's 0x8000001E (Intel SDM vol. 2A CPUID, AMD APM vol. 3 appendix E).
+ */
+export function withApicId(entries: readonly CpuidEntry[], id: number): CpuidEntry[] {
+  return entries.map((entry) => {
+    switch (entry.function) {
+      case 0x1:
+        return { ...entry, ebx: ((entry.ebx & 0x00ff_ffff) | (id << 24)) >>> 0 };
+      case 0xb:
+      case 0x1f:
+        return { ...entry, edx: id };
+      case 0x8000_001e:
+        return { ...entry, eax: id };
+      default:
+        return entry;
+    }
+  });
+}
+
 /** The physical address bits (Intel SDM vol. 2A CPUID leaf 0x80000008); 36 where it is missing. */
 export function physicalAddressBits(entries: readonly CpuidEntry[]): number {
   const entry = entries.find(({ function: leaf }) => leaf === 0x8000_0008);

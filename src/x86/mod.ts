@@ -11,6 +11,7 @@ export {
   cpuidNames,
   type CpuidRegister,
   physicalAddressBits,
+  withApicId,
 } from "./cpuid.ts";
 export {
   IDENTITY_MAP_ADDRESS,

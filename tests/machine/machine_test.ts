@@ -312,6 +312,22 @@ kvmTest(
   },
 );
 
+kvmTest("a machine's CPU is number 0 in CPUID, whichever CPU of the host answers", async () => {
+  const [last] = /\d+$/m.exec(
+    /^Cpus_allowed_list:.*/m.exec(Deno.readTextFileSync("/proc/self/status"))![0],
+  )!;
+  const script = `
+    import { Machine } from ${JSON.stringify(import.meta.resolve("../../src/machine/mod.ts"))};
+    using machine = new Machine({ cpuid(entries) {
+      console.log(entries.find((entry) => entry.function === 1).ebx >>> 24);
+      return entries;
+    } });`;
+  const { stdout } = await new Deno.Command("taskset", {
+    args: ["-c", last, Deno.execPath(), "eval", script],
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "0\n");
+});
+
 kvmTest("Machine.load() clears what a segment has in memory and not in the file", () => {
   const program = loadSource("hlt", "guest.asm");
   const [segment] = program.segments;

@@ -5,6 +5,7 @@ import {
   cpuidNames,
   type CpuidRegister,
   physicalAddressBits,
+  withApicId,
 } from "../../src/x86/mod.ts";
 import { testUnless } from "../kvm_host.ts";
 
@@ -31,6 +32,18 @@ Deno.test("cpuidFeatures() names the bits that are set, bit 31 and nameless ones
     { leaf: 7, subleaf: 1, register: "eax", names: ["avx_vnni"] },
     { leaf: 7, subleaf: 1, register: "edx", names: [] },
     { leaf: 0x4000_0001, subleaf: 0, register: "eax", names: ["clocksource_stable_bit"] },
+  ]);
+});
+
+Deno.test("withApicId() puts a vCPU's number wherever CPUID tells it, and changes nothing else", () => {
+  const others = { eax: 0xffff_ffff, ebx: 0xffff_ffff, ecx: 0xffff_ffff, edx: 0xffff_ffff };
+  const leaves = [0x1, 0x7, 0xb, 0x1f, 0x8000_001e];
+  assertEquals(withApicId(leaves.map((leaf) => entry(leaf, others)), 0x82), [
+    entry(0x1, { ...others, ebx: 0x82ff_ffff }),
+    entry(0x7, others),
+    entry(0xb, { ...others, edx: 0x82 }),
+    entry(0x1f, { ...others, edx: 0x82 }),
+    entry(0x8000_001e, { ...others, eax: 0x82 }),
   ]);
 });
 
