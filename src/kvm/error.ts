@@ -146,6 +146,7 @@ const remedies: Record<string, string> = {
   "KVM_CREATE_VCPU EEXIST": "Give each vCPU of a VM a number of its own",
   "KVM_CREATE_VCPU EINVAL":
     "The number must be below what checkExtension(KVM_CAP_MAX_VCPU_ID) says",
+  "KVM_CREATE_PIT2 ENOENT": "Create the interrupt controller before the timer",
   "KVM_CREATE_IRQCHIP EINVAL": "Create the interrupt controller before the first vCPU",
   "KVM_SET_USER_MEMORY_REGION EEXIST": "The range overlaps another memory slot of the VM",
   "KVM_SET_USER_MEMORY_REGION EINVAL":

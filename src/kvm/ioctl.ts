@@ -19,8 +19,10 @@ import {
   kvmIrqchip,
   kvmIrqfd,
   kvmIrqLevel,
+  kvmIrqRouting,
   kvmLapicState,
   kvmMpState,
+  kvmMsi,
   kvmMsrFilter,
   kvmMsrList,
   kvmMsrs,
@@ -108,11 +110,13 @@ export const ioctls = named({
   KVM_SET_IRQCHIP: ior(0x63, kvmIrqchip),
   KVM_REGISTER_COALESCED_MMIO: iow(0x67, kvmCoalescedMmioZone),
   KVM_UNREGISTER_COALESCED_MMIO: iow(0x68, kvmCoalescedMmioZone),
+  KVM_SET_GSI_ROUTING: iow(0x6a, kvmIrqRouting),
   KVM_IRQFD: iow(0x76, kvmIrqfd),
   KVM_CREATE_PIT2: iow(0x77, kvmPitConfig),
   KVM_IOEVENTFD: iow(0x79, kvmIoeventfd),
   KVM_SET_CLOCK: iow(0x7b, kvmClockData),
   KVM_GET_CLOCK: ior(0x7c, kvmClockData),
+  KVM_SIGNAL_MSI: iow(0xa5, kvmMsi),
   KVM_GET_PIT2: ior(0x9f, kvmPitState2),
   KVM_SET_PIT2: iow(0xa0, kvmPitState2),
   KVM_X86_SET_MSR_FILTER: iow(0xc6, kvmMsrFilter),
@@ -120,6 +124,9 @@ export const ioctls = named({
   // A VM or a vCPU.
   KVM_ENABLE_CAP: iow(0xa3, kvmEnableCap),
   KVM_GET_STATS_FD: io(0xce),
+
+  // The system or a vCPU.
+  KVM_GET_MSRS: iowr(0x88, kvmMsrs),
 
   // A vCPU.
   KVM_RUN: io(0x80),
@@ -129,7 +136,6 @@ export const ioctls = named({
   KVM_SET_SREGS: iow(0x84, kvmSregs),
   KVM_TRANSLATE: iowr(0x85, kvmTranslation),
   KVM_INTERRUPT: iow(0x86, kvmInterrupt),
-  KVM_GET_MSRS: iowr(0x88, kvmMsrs),
   KVM_SET_MSRS: iow(0x89, kvmMsrs),
   KVM_SET_SIGNAL_MASK: iow(0x8b, kvmSignalMask),
   KVM_GET_FPU: ior(0x8c, kvmFpu),
@@ -144,6 +150,8 @@ export const ioctls = named({
   KVM_SET_GUEST_DEBUG: iow(0x9b, kvmGuestDebug),
   KVM_GET_VCPU_EVENTS: ior(0x9f, kvmVcpuEvents),
   KVM_SET_VCPU_EVENTS: iow(0xa0, kvmVcpuEvents),
+  KVM_SET_TSC_KHZ: io(0xa2),
+  KVM_GET_TSC_KHZ: io(0xa3),
   KVM_GET_DEBUGREGS: ior(0xa1, kvmDebugregs),
   KVM_SET_DEBUGREGS: iow(0xa2, kvmDebugregs),
   KVM_GET_XSAVE: ior(0xa4, kvmXsave),

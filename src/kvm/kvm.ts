@@ -6,6 +6,7 @@ import { ioctls } from "./ioctl.ts";
 import { cString, flags, type Libc, libc as systemLibc } from "./libc.ts";
 import type { CpuidEntry } from "./state.ts";
 import { kvmCpuid2, kvmCpuidEntry2, kvmMsrList, uapi } from "./uapi.ts";
+import { readMsrs } from "./vcpu.ts";
 import { Vm } from "./vm.ts";
 
 /** How {@linkcode Kvm.open} opens KVM. */
@@ -138,9 +139,23 @@ export class Kvm implements Disposable {
     return this.#msrList(ioctls.KVM_GET_MSR_INDEX_LIST);
   }
 
-  /** The MSRs that describe features (`KVM_GET_MSR_FEATURE_INDEX_LIST`, api.rst 4.3). */
+  /**
+   * The MSRs that describe features (`KVM_GET_MSR_FEATURE_INDEX_LIST`, api.rst 4.3);
+   * {@linkcode Kvm.getMsrs} reads them.
+   */
   msrFeatureIndices(): number[] {
     return this.#msrList(ioctls.KVM_GET_MSR_FEATURE_INDEX_LIST);
+  }
+
+  /**
+   * What the MSRs that describe features can hold on this host (`KVM_GET_MSRS`, api.rst 4.18).
+   *
+   * @param indices Of {@linkcode Kvm.msrFeatureIndices}.
+   * @returns Their values, in the order asked for.
+   * @throws {KvmError} When KVM refuses one; the message names it.
+   */
+  getMsrs(indices: readonly number[]): bigint[] {
+    return readMsrs(this.#descriptor, indices, "msrFeatureIndices");
   }
 
   #msrList(ioctl: (typeof ioctls)[keyof typeof ioctls]): number[] {

@@ -48,9 +48,11 @@ export {
   type VcpuState,
 } from "./vcpu.ts";
 export {
+  type GsiRoute,
   GuestMemory,
   type IoeventfdOptions,
   type MemoryOptions,
+  type Msi,
   type MsrFilterOptions,
   Vm,
   type VmSetup,

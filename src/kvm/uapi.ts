@@ -44,6 +44,9 @@ export const uapi = {
   KVM_IRQCHIP_PIC_SLAVE: 1,
   KVM_IRQCHIP_IOAPIC: 2,
 
+  KVM_IRQ_ROUTING_IRQCHIP: 1,
+  KVM_IRQ_ROUTING_MSI: 2,
+
   KVM_IRQFD_FLAG_DEASSIGN: 1 << 0,
   KVM_IRQFD_FLAG_RESAMPLE: 1 << 1,
 
@@ -180,6 +183,39 @@ export const kvmIrqfd = struct("kvm_irqfd", {
   flags: u32,
   resamplefd: u32,
   pad: padding(16),
+});
+
+/** `struct kvm_msi`: a message-signalled interrupt (api.rst 4.71). */
+export const kvmMsi = struct("kvm_msi", {
+  address_lo: u32,
+  address_hi: u32,
+  data: u32,
+  flags: u32,
+  devid: u32,
+  pad: padding(12),
+});
+
+/** `struct kvm_irq_routing`, without the entries behind it (api.rst 4.52). */
+export const kvmIrqRouting = struct("kvm_irq_routing", { nr: u32, flags: u32 });
+
+/** `struct kvm_irq_routing_entry`; `u` is one of the two structs below. */
+export const kvmIrqRoutingEntry = struct("kvm_irq_routing_entry", {
+  gsi: u32,
+  type: u32,
+  flags: u32,
+  pad: padding(4),
+  u: padding(8, u32),
+});
+
+/** `struct kvm_irq_routing_irqchip` */
+export const kvmIrqRoutingIrqchip = struct("kvm_irq_routing_irqchip", { irqchip: u32, pin: u32 });
+
+/** `struct kvm_irq_routing_msi` */
+export const kvmIrqRoutingMsi = struct("kvm_irq_routing_msi", {
+  address_lo: u32,
+  address_hi: u32,
+  data: u32,
+  devid: u32,
 });
 
 /** `struct kvm_ioeventfd` (api.rst 4.59). */

@@ -579,13 +579,9 @@ export class Vcpu implements Disposable {
    * @returns Their values, in the order asked for.
    * @throws {KvmError} When KVM refuses one; the message names it.
    */
-  getMsrs(indices: number[]): bigint[] {
-    const { view, done } = this.#msrs(
-      ioctls.KVM_GET_MSRS,
-      indices.map((index) => ({ index, data: 0n })),
-    );
-    if (done < indices.length) throw msrRefused("read", indices[done]!, ioctls.KVM_GET_MSRS);
-    return indices.map((_, i) => kvmMsrEntry.read(view, kvmMsrs.size + i * kvmMsrEntry.size).data);
+  getMsrs(indices: readonly number[]): bigint[] {
+    this.#flush();
+    return readMsrs(this.#descriptor, indices, "msrIndices");
   }
 
   /**
@@ -593,18 +589,12 @@ export class Vcpu implements Disposable {
    *
    * @throws {KvmError} When KVM refuses one; those before it are set.
    */
-  setMsrs(entries: MsrEntry[]): void {
+  setMsrs(entries: readonly MsrEntry[]): void {
     this.#finish();
-    const { done } = this.#msrs(ioctls.KVM_SET_MSRS, entries);
-    this.#refresh();
-    if (done < entries.length) throw msrRefused("set", entries[done]!.index, ioctls.KVM_SET_MSRS);
-  }
-
-  #msrs(ioctl: Ioctl, entries: MsrEntry[]): { view: DataView; done: number } {
-    const buffer = encodeMsrs(entries);
     this.#flush();
-    const done = this.#descriptor.ioctl(ioctl, buffer, "access MSRs");
-    return { view: new DataView(buffer.buffer), done };
+    const { done } = accessMsrs(this.#descriptor, ioctls.KVM_SET_MSRS, entries);
+    this.#refresh();
+    if (done < entries.length) throw msrRefused("set", entries[done]!.index, "msrIndices");
   }
 
   /** What the guest's CPUID answers (`KVM_GET_CPUID2`, api.rst 4.20). */
@@ -635,6 +625,32 @@ export class Vcpu implements Disposable {
       kvmCpuidEntry2.write(view, kvmCpuid2.size + i * kvmCpuidEntry2.size, entry);
     }
     this.#descriptor.ioctl(ioctls.KVM_SET_CPUID2, buffer, "set the CPUID");
+  }
+
+  /** How fast its time-stamp counter runs, in kHz (`KVM_GET_TSC_KHZ`, api.rst 4.56). */
+  getTscKhz(): number {
+    return this.#descriptor.ioctl(
+      ioctls.KVM_GET_TSC_KHZ,
+      0n,
+      `read the TSC frequency of vCPU ${this.id}`,
+    );
+  }
+
+  /**
+   * Sets how fast its time-stamp counter runs (`KVM_SET_TSC_KHZ`, api.rst 4.55): a CPU that cannot
+   * scale it (`KVM_CAP_TSC_CONTROL`) takes only about its own.
+   *
+   * @throws {RangeError} For what is no positive 32-bit number.
+   */
+  setTscKhz(khz: number): void {
+    if (khz !== khz >>> 0 || khz === 0) {
+      throw new RangeError(`Cannot set a TSC frequency of ${khz} kHz: that is none`);
+    }
+    this.#descriptor.ioctl(
+      ioctls.KVM_SET_TSC_KHZ,
+      BigInt(khz),
+      `set the TSC frequency of vCPU ${this.id} to ${khz} kHz`,
+    );
   }
 
   /**
@@ -800,10 +816,8 @@ export class Vcpu implements Disposable {
     let rest = indices.map((index) => ({ index, data: 0n }));
     while (rest.length > 0) {
       // KVM stops at the first that it refuses.
-      const { view, done } = this.#msrs(ioctls.KVM_GET_MSRS, rest);
-      for (let i = 0; i < done; i++) {
-        entries.push(kvmMsrEntry.read(view, kvmMsrs.size + i * kvmMsrEntry.size));
-      }
+      const { read, done } = accessMsrs(this.#descriptor, ioctls.KVM_GET_MSRS, rest);
+      entries.push(...read.slice(0, done));
       rest = rest.slice(done + 1);
     }
     return encodeMsrs(entries);
@@ -971,6 +985,38 @@ export function stateProblem({ regs, sregs, parts, msrs }: VcpuState): string | 
     wrong("msrs", msrs, kvmMsrs.size + count * kvmMsrEntry.size);
 }
 
+/**
+ * Reads MSRs of a vCPU or, those that describe features, of the system.
+ *
+ * @param list What lists those that there are.
+ */
+export function readMsrs(
+  descriptor: Descriptor,
+  indices: readonly number[],
+  list: "msrIndices" | "msrFeatureIndices",
+): bigint[] {
+  const { read, done } = accessMsrs(
+    descriptor,
+    ioctls.KVM_GET_MSRS,
+    indices.map((index) => ({ index, data: 0n })),
+  );
+  if (done < indices.length) throw msrRefused("read", indices[done]!, list);
+  return read.map(({ data }) => data);
+}
+
+/** Reads or sets MSRs: `done` of them, since KVM stops at the first that it refuses. */
+function accessMsrs(
+  descriptor: Descriptor,
+  ioctl: Ioctl,
+  entries: readonly MsrEntry[],
+): { read: MsrEntry[]; done: number } {
+  const buffer = encodeMsrs(entries);
+  const done = descriptor.ioctl(ioctl, buffer, "access MSRs");
+  const view = new DataView(buffer.buffer);
+  const read = entries.map((_, i) => kvmMsrEntry.read(view, kvmMsrs.size + i * kvmMsrEntry.size));
+  return { read, done };
+}
+
 /** `struct kvm_msrs` with its entries. */
 function encodeMsrs(entries: readonly MsrEntry[]): Uint8Array<ArrayBuffer> {
   const buffer = new Uint8Array(kvmMsrs.size + entries.length * kvmMsrEntry.size);
@@ -980,6 +1026,17 @@ function encodeMsrs(entries: readonly MsrEntry[]): Uint8Array<ArrayBuffer> {
     kvmMsrEntry.write(view, kvmMsrs.size + i * kvmMsrEntry.size, entry);
   }
   return buffer;
+}
+
+function msrRefused(
+  verb: "read" | "set",
+  index: number,
+  list: "msrIndices" | "msrFeatureIndices",
+): KvmError {
+  return new KvmError(`Cannot ${verb} MSR 0x${index.toString(16)}: this KVM refuses it`, {
+    operation: verb === "read" ? "KVM_GET_MSRS" : "KVM_SET_MSRS",
+    remedy: `Kvm.${list}() lists those it knows`,
+  });
 }
 
 /** Compares by words: both lengths are multiples of 4, and the arrays begin at one. */
@@ -1007,11 +1064,4 @@ function answer(room: Uint8Array, data: Uint8Array): void {
     throw new RangeError(`Cannot answer with ${data.length} bytes: the guest reads ${room.length}`);
   }
   room.set(data);
-}
-
-function msrRefused(verb: string, index: number, ioctl: Ioctl): KvmError {
-  return new KvmError(`Cannot ${verb} MSR 0x${index.toString(16)}: this KVM refuses it`, {
-    operation: ioctl.name,
-    remedy: "Kvm.msrIndices() lists those it knows",
-  });
 }

@@ -14,6 +14,11 @@ import {
   kvmIrqchip,
   kvmIrqfd,
   kvmIrqLevel,
+  kvmIrqRouting,
+  kvmIrqRoutingEntry,
+  kvmIrqRoutingIrqchip,
+  kvmIrqRoutingMsi,
+  kvmMsi,
   kvmMsrFilter,
   kvmPitConfig,
   kvmPitState2,
@@ -243,6 +248,19 @@ export interface VmSetup {
   /** {@linkcode Vm.createPit} */
   pit?: { dummySpeaker: boolean };
 }
+
+/** A message-signalled interrupt: what a device writes, and where (Intel SDM vol. 3A §10.11). */
+export interface Msi {
+  /** 0xFEE00000, with the APIC ID that it goes to in bits 12 to 19. */
+  address: number;
+  /** The vector in bits 0 to 7; how it is delivered above. */
+  data: number;
+}
+
+/** Where an interrupt line leads: to a pin of a chip, or to a message. */
+export type GsiRoute =
+  | { gsi: number; chipId: number; pin: number }
+  | { gsi: number; msi: Msi };
 
 /** Where a device's write signals an eventfd ({@linkcode Vm.addIoeventfd}). */
 export interface IoeventfdOptions {
@@ -487,8 +505,9 @@ export class Vm implements Disposable {
    * Sets the level of an interrupt line (`KVM_IRQ_LINE`, api.rst 4.25). A pulse on an
    * edge-triggered line is true, then false.
    *
-   * @param irq 0–15 for the PIC and the IOAPIC, 16–23 for the IOAPIC alone.
-   * @throws {RangeError} For another line, which KVM would ignore.
+   * @param irq 0–15 for the PIC and the IOAPIC, 16–23 for the IOAPIC alone, unless
+   * {@linkcode Vm.setGsiRouting} says otherwise.
+   * @throws {RangeError} For another line; those that it may add are for {@linkcode Vm.setIrqfd}.
    */
   setIrqLine(irq: number, level: boolean): void {
     if (!Number.isInteger(irq) || irq < 0 || irq > 23) {
@@ -513,6 +532,37 @@ export class Vm implements Disposable {
       kvmIrqfd.encode({ fd, gsi: options.gsi, flags }),
       `${options.remove ? "remove" : "add"} the irqfd of line ${options.gsi}`,
     );
+  }
+
+  /**
+   * Says where the interrupt lines lead, instead of where they led before (`KVM_SET_GSI_ROUTING`,
+   * api.rst 4.52): {@linkcode Vm.createIrqchip} has led lines 0–15 to the PIC, 0–23 to the IOAPIC.
+   */
+  setGsiRouting(routes: readonly GsiRoute[]): void {
+    const { size } = kvmIrqRoutingEntry;
+    const buffer = new Uint8Array(kvmIrqRouting.size + routes.length * size);
+    const view = new DataView(buffer.buffer);
+    kvmIrqRouting.write(view, 0, { nr: routes.length, flags: 0 });
+    for (const [i, route] of routes.entries()) {
+      const entry = kvmIrqRouting.size + i * size;
+      const target = entry + kvmIrqRoutingEntry.offsetOf("u");
+      const isMsi = "msi" in route;
+      const type = isMsi ? uapi.KVM_IRQ_ROUTING_MSI : uapi.KVM_IRQ_ROUTING_IRQCHIP;
+      kvmIrqRoutingEntry.assign(view, entry, { gsi: route.gsi, type });
+      if (isMsi) kvmIrqRoutingMsi.assign(view, target, msiFields(route.msi));
+      else kvmIrqRoutingIrqchip.write(view, target, { irqchip: route.chipId, pin: route.pin });
+    }
+    this.#descriptor.ioctl(ioctls.KVM_SET_GSI_ROUTING, buffer, "set the interrupt routing");
+  }
+
+  /**
+   * Sends a message-signalled interrupt to the local APICs (`KVM_SIGNAL_MSI`, api.rst 4.71).
+   *
+   * @returns Whether it was delivered: not where no local APIC takes it, or the guest blocks it.
+   */
+  signalMsi(msi: Msi): boolean {
+    const message = kvmMsi.encode(msiFields(msi));
+    return this.#descriptor.ioctl(ioctls.KVM_SIGNAL_MSI, message, "signal an MSI") > 0;
   }
 
   /** A guest's write signals an eventfd and is no exit (`KVM_IOEVENTFD`, api.rst 4.59). */
@@ -654,4 +704,12 @@ export class Vm implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** The address in two halves, as the structs have it. */
+function msiFields({ address, data }: Msi): { addressLo: number; addressHi: number; data: number } {
+  if (!Number.isSafeInteger(address) || address < 0) {
+    throw new RangeError(`Cannot send a message to ${address}: that is no address`);
+  }
+  return { addressLo: address % 2 ** 32, addressHi: Math.floor(address / 2 ** 32), data };
 }

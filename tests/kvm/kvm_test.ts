@@ -139,6 +139,20 @@ kvmTest("msrIndices() has SYSENTER_CS, and msrFeatureIndices() other MSRs or non
   assert(!kvm.msrFeatureIndices().includes(SYSENTER_CS));
 });
 
+kvmTest("getMsrs() reads the MSRs that describe features, and names one that is none", () => {
+  using kvm = Kvm.open();
+  const indices = kvm.msrFeatureIndices();
+  const values = kvm.getMsrs(indices);
+  assertEquals(values.length, indices.length);
+  assert(values.some((value) => value > 0n));
+  const UCODE_REV = 0x8b;
+  const SYSENTER_CS = 0x174;
+  assertEquals(
+    assertThrows(() => kvm.getMsrs([UCODE_REV, SYSENTER_CS]), KvmError).message,
+    "Cannot read MSR 0x174: this KVM refuses it. Kvm.msrFeatureIndices() lists those it knows",
+  );
+});
+
 kvmTest("msrIndices() reports another error than a lack of room", () => {
   using kvm = Kvm.open({ libc: failing("KVM_GET_MSR_INDEX_LIST", errnos.EFAULT) });
   assertEquals(

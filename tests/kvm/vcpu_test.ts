@@ -669,6 +669,18 @@ kvmTest("getMsrs() and setMsrs() name the MSR that KVM refuses", () => {
   assertEquals(guest.vcpu.getMsrs([SYSENTER_CS]), [8n]);
 });
 
+kvmTest("setTscKhz() sets what getTscKhz() reads, and refuses what is no frequency", () => {
+  using guest = guestOf([HLT]);
+  const khz = guest.vcpu.getTscKhz();
+  assert(khz > 0);
+  // Within what KVM takes without scaling, 250 parts in a million (kvm.tsc_tolerance_ppm).
+  guest.vcpu.setTscKhz(khz + 1);
+  assertEquals(guest.vcpu.getTscKhz(), khz + 1);
+  for (const none of [0, -1, 0.5, 2 ** 32]) {
+    assertThrows(() => guest.vcpu.setTscKhz(none), RangeError, "that is none");
+  }
+});
+
 kvmTest("setCpuid() decides what the guest's CPUID answers", () => {
   // mov eax, 0x80000002; cpuid; hlt
   using guest = guestOf([0x66, 0xb8, 0x02, 0x00, 0x00, 0x80, 0x0f, 0xa2, HLT]);

@@ -491,6 +491,63 @@ kvmTest("setIrqfd() refuses what is no eventfd", () => {
   );
 });
 
+/** A VM whose vCPU has its local APIC switched on; `waits` tells whether a vector waits there. */
+function withLapic(vm: Vm) {
+  vm.createIrqchip();
+  const vcpu = vm.createVcpu();
+  // The spurious-interrupt vector register at 0xF0, bit 8 (Intel SDM vol. 3A §10.9).
+  vcpu.setLapic(vcpu.getLapic().with(0xf1, 1));
+  // The interrupt request register: a bit a vector, 32 bits every 16 bytes from 0x200 on (§10.8.4).
+  return (vector: number) =>
+    (vcpu.getLapic()[0x200 + (vector >> 5) * 16 + ((vector >> 3) & 3)]! >> (vector & 7)) & 1;
+}
+
+kvmTest("signalMsi() sends a vector to a local APIC, and says where none takes it", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  const waits = withLapic(vm);
+  assertEquals(vm.signalMsi({ address: 0xfee0_0000, data: 0x31 }), true);
+  assertEquals([waits(0x31), waits(0x32)], [1, 0]);
+  assertEquals(vm.signalMsi({ address: 0xfee0_5000, data: 0x32 }), false);
+  assertThrows(() => vm.signalMsi({ address: -1, data: 0x32 }), RangeError, "no address");
+});
+
+kvmTest("setGsiRouting() leads a line to a message, and another to a pin", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  const waits = withLapic(vm);
+  vm.setGsiRouting([
+    { gsi: 24, msi: { address: 0xfee0_0000, data: 0x41 } },
+    { gsi: 3, chipId: 0, pin: 5 },
+  ]);
+  // A signal from before counts.
+  const eventfd = libc().eventfd(1, 0);
+  vm.setIrqfd(eventfd, { gsi: 24 });
+  libc().close(eventfd);
+  for (let i = 0; i < 1000 && !waits(0x41); i++);
+  assertEquals(waits(0x41), 1);
+  vm.setIrqLine(3, true);
+  // kvm_pic_state: last_irr, irr, …
+  assertEquals(vm.getIrqchip(0).chip[1], 1 << 5);
+});
+
+kvmTest("setGsiRouting() refuses a chip that there is not", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  vm.createIrqchip();
+  assertThrows(
+    () => vm.setGsiRouting([{ gsi: 3, chipId: 7, pin: 5 }]),
+    KvmError,
+    "Cannot set the interrupt routing (KVM_SET_GSI_ROUTING): invalid argument (EINVAL)",
+  );
+});
+
+kvmTest("createPit() says that the interrupt controller comes first, where KVM asks for it", () => {
+  using kvm = Kvm.open({ libc: failing("KVM_CREATE_PIT2", errnos.ENOENT) });
+  using vm = kvm.createVm();
+  assertThrows(() => vm.createPit(), KvmError, "Create the interrupt controller before the timer");
+});
+
 kvmTest("getIrqchip() and setIrqchip() keep a chip's state", () => {
   using guest = guestWithIrqchip(5, WAIT);
   const master = guest.vm.getIrqchip(0);
