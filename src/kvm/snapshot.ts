@@ -69,6 +69,7 @@ export interface SavedMachine {
  * {@linkcode GuestMemory.markWritten}.
  *
  * What the guest reads from the time-stamp counter, RDRAND or a clock is its own affair: those go on.
+ * What KVM knows of a virtual machine that the guest itself runs is no part of it.
  *
  * @example Run the same guest twice from one state
  * ```ts

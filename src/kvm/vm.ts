@@ -476,8 +476,8 @@ export class Vm implements Disposable {
   }
 
   /**
-   * Creates the in-kernel i8254 timer (`KVM_CREATE_PIT2`, api.rst 4.71), behind
-   * {@linkcode Vm.createIrqchip}.
+   * Creates the in-kernel i8254 timer (`KVM_CREATE_PIT2`, api.rst 4.71): after
+   * {@linkcode Vm.createIrqchip}, without which it interrupts nothing.
    *
    * @param options `dummySpeaker`: port 0x61 reads as if a speaker were there.
    */
