@@ -27,6 +27,8 @@ interface SavedMemory {
   /** A memfd that nobody can write any more: clones map it copy-on-write. */
   readonly fd: number;
   readonly mapping: Mapping;
+  /** The pages that are in it, by their offset: to read another would give it room in the memfd. */
+  readonly offsets: readonly number[];
 }
 
 /** A slot of a VM that can be restored. */
@@ -171,8 +173,10 @@ export class Snapshot implements Disposable {
    */
   *memory(): Generator<MemoryImage> {
     this.#checkOpen("read its memory");
-    for (const { guestAddress, size, readOnly, mapping } of this.#memory) {
-      yield { guestAddress, size, readOnly, pages: new Map(writtenPages(mapping.bytes)) };
+    for (const { guestAddress, size, readOnly, mapping, offsets } of this.#memory) {
+      const page = (at: number) => mapping.bytes.subarray(at, at + PAGE_SIZE);
+      const pages = new Map(offsets.map((at) => [at, page(at)]));
+      yield { guestAddress, size, readOnly, pages };
     }
   }
 
@@ -189,16 +193,20 @@ export class Snapshot implements Disposable {
     };
     const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     const fd = call("memfd_create", libc.memfd_create(cString("hlt-snapshot"), flags));
+    const offsets: number[] = [];
     try {
       call("ftruncate", libc.ftruncate(fd, BigInt(size)));
       {
         using copy = new Mapping(libc, size, { fd, what: "a snapshot" });
-        for (const [offset, page] of pages) copy.bytes.set(page, offset);
+        for (const [offset, page] of pages) {
+          copy.bytes.set(page, offset);
+          offsets.push(offset);
+        }
       }
       const seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
       call("fcntl", libc.fcntl(fd, F_ADD_SEALS, BigInt(seals)));
       const mapping = new Mapping(libc, size, { fd, private: true, what: "a snapshot" });
-      this.#memory.push({ guestAddress, size, readOnly, fd, mapping });
+      this.#memory.push({ guestAddress, size, readOnly, fd, mapping, offsets });
     } catch (error) {
       libc.close(fd);
       throw error;

@@ -414,6 +414,25 @@ kvmTest("a snapshot survives being written to a file and read back", async () =>
   assertEquals(runToHalt(clone), first);
 });
 
+kvmTest("encodeSnapshot() gives no room to the pages that are all zero", async () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm, 64 * 1024 * 1024);
+  using snapshot = vm.snapshot();
+  await encodeSnapshot(snapshot);
+  const copies = [...Deno.readDirSync("/proc/self/fd")]
+    .map(({ name }) => `/proc/self/fd/${name}`)
+    .filter((path) => {
+      // The descriptor that read the folder is gone by now.
+      try {
+        return Deno.readLinkSync(path).includes("hlt-snapshot");
+      } catch {
+        return false;
+      }
+    });
+  // In units of 512 bytes: the one page that holds the guest.
+  assertEquals(copies.map((path) => Deno.statSync(path).blocks), [PAGE_SIZE / 512]);
+});
+
 Deno.test("encodeSnapshot() takes as many pages as there are", async () => {
   // Those of 1 GiB, of a byte each.
   const pages = new Map<number, Uint8Array>();
