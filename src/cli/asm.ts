@@ -1,7 +1,8 @@
 import { assemble, type Assembly, type Bits, formatListing } from "../asm/mod.ts";
 import { readFile, readInput } from "../guest/read_file.ts";
 import type { Command } from "./main.ts";
-import { whyNotWritten, write } from "./output.ts";
+import { write } from "./output.ts";
+import { openOutput } from "./output_file.ts";
 import { type Parsed, parseOptions, UsageError } from "./usage.ts";
 
 /** `asm`: assembles a source. */
@@ -31,6 +32,8 @@ Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
       lists: ["D", "I"],
     });
     const file = fileOf(parsed);
+    const out = parsed.values.get("o");
+    if (out === file) throw new UsageError(`The binary would take the place of its source, ${out}`);
     const name = file === "-" ? "<stdin>" : file;
     const source = new TextDecoder().decode(file === "-" ? readInput() : readFile(file, file));
     const folders = parsed.lists.get("I")!.map((folder) => folder.replace(/\/?$/, "/"));
@@ -127,11 +130,8 @@ function print(assembly: Assembly, { flags, values }: Parsed): void {
   const { bytes, origin, bits, listing, symbols, warnings } = assembly;
   const out = values.get("o");
   if (out !== undefined) {
-    try {
-      Deno.writeFileSync(out, bytes);
-    } catch (error) {
-      throw new UsageError(`Cannot write ${out}: ${whyNotWritten(error)}`);
-    }
+    using file = openOutput(out);
+    file.write(bytes);
   }
   if (flags.has("json")) {
     const document = {

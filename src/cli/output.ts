@@ -38,15 +38,3 @@ export function write(
     throw new OutputError(`Cannot write the output: ${cause.message}`, { cause });
   }
 }
-
-/** Why a file that the user named could not be opened for writing. */
-export function whyNotWritten(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such folder";
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  if (error instanceof Deno.errors.NotCapable) {
-    return "Deno was not given the permission. Run with --allow-write";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Error) return error.message;
-  throw error;
-}

@@ -16,7 +16,8 @@ import { countInstructions, type InstructionCounter } from "../machine/instructi
 import { exitCode } from "./exit_code.ts";
 import { lists, readProgram, values } from "./guest_options.ts";
 import type { Command } from "./main.ts";
-import { terminalStyle, whyNotWritten, write } from "./output.ts";
+import { terminalStyle, write } from "./output.ts";
+import { openOutput, type OutputFile } from "./output_file.ts";
 import { documentOf } from "./run_json.ts";
 import type { Judged, RunResult } from "./run_result.ts";
 import { TextReport } from "./run_text.ts";
@@ -89,7 +90,7 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
         write(`${text}\n`, Deno.stderr);
       },
     });
-    for (const { bytes } of result.dumps) dumpFile?.append(bytes);
+    for (const { bytes } of result.dumps) dumpFile?.write(bytes);
     if (report === undefined) write(JSON.stringify(documentOf(program, result), null, 2) + "\n");
     else report.rest(result, { dumps: dumpFile === undefined ? result.dumps : [] });
     return result.exitCode;
@@ -202,21 +203,11 @@ function parseDump(text: string, program: Program): { address: number; length: n
   return { address: Number(start), length: Number(length) };
 }
 
-interface DumpFile extends Disposable {
-  append(bytes: Uint8Array): void;
-}
-
-/** Opens the file before anything runs, so that a wrong name costs no run. */
-function openDumpFile({ values, lists }: Parsed): DumpFile | undefined {
+function openDumpFile({ values, lists }: Parsed): OutputFile | undefined {
   const path = values.get("dump-file");
   if (path === undefined) return undefined;
   if (lists.get("dump")!.length === 0) {
     throw new UsageError("The option --dump-file says where dumps go: --dump START:LENGTH");
   }
-  try {
-    const file = Deno.openSync(path, { write: true, create: true, truncate: true });
-    return { append: (bytes) => write(bytes, file), [Symbol.dispose]: () => file.close() };
-  } catch (error) {
-    throw new UsageError(`Cannot write --dump-file ${path}: ${whyNotWritten(error)}`);
-  }
+  return openOutput(path);
 }

@@ -1,7 +1,7 @@
 import { hostBackend, Kvm } from "../kvm/mod.ts";
 import { exitCode } from "./exit_code.ts";
 import type { Command } from "./main.ts";
-import { whyNotWritten, write } from "./output.ts";
+import { openOutput } from "./output_file.ts";
 import { findGuests } from "./test_files.ts";
 import type { GuestResult } from "./test_guest.ts";
 import { proveAll } from "./test_pool.ts";
@@ -33,10 +33,9 @@ Exit codes: 0 all proved, or skipped because this host lacks the CPU mode; 1 at 
 2 bad usage, or no guest found; 3 KVM cannot be used here.`,
   run: async (args) => {
     const { files, jobs, failFast, format, junitPath } = readOptions(args);
+    using junitFile = junitPath === undefined ? undefined : openOutput(junitPath);
     // Where KVM cannot be used at all, that is one error and not one a guest.
     Kvm.open().close();
-    // Opened before anything runs, which would be for nothing if the file could not be written.
-    using junitFile = junitPath === undefined ? undefined : create(junitPath);
     const start = performance.now();
     const host = hostBackend() ?? "kvm";
     const report: Report = await reports[format]();
@@ -47,7 +46,7 @@ Exit codes: 0 all proved, or skipped because this host lacks the CPU mode; 1 at 
       result: (result) => report.result(result),
     });
     const summary = summarize(results, { host, total: files.length, start });
-    if (junitFile !== undefined) write(junit(results, summary), junitFile);
+    junitFile?.write(junit(results, summary));
     report.end(results, summary);
     return summary.failed > 0 ? exitCode.failed : exitCode.proved;
   },
@@ -107,12 +106,4 @@ function summarize(
     notRun: total - results.length,
     milliseconds: performance.now() - start,
   };
-}
-
-function create(path: string): Deno.FsFile {
-  try {
-    return Deno.createSync(path);
-  } catch (error) {
-    throw new UsageError(`Cannot write ${path}: ${whyNotWritten(error)}`, { cause: error });
-  }
 }

@@ -121,6 +121,10 @@ asmTest("asm names the option -D or -o that it cannot obey", async ({ folder, so
     assertEquals(code, 2);
     assertStringIncludes(stderr, `Cannot write ${out}: `);
   }
+  const { code, stderr } = await runProgram(["asm", source, "-o", source], { permissions });
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, `The binary would take the place of its source, ${source}\n`);
+  assertEquals(await Deno.readTextFile(source), "nop\n");
 });
 
 asmTest("asm reads the environment if it may", async ({ source }) => {

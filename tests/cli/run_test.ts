@@ -230,6 +230,13 @@ textTest("run --dump-file writes the bytes", async () => {
   assertEquals(Deno.readTextFileSync(`${folder}/out`), "abcd");
 });
 
+testUnless(slow, "run that does not begin leaves what --dump-file names as it was", async () => {
+  const path = guest("kept", "kept");
+  const words = ["run", answer, "--dump", "0:4", "--dump-file", path, "--repeat", "none"];
+  const { code } = await runProgram(words, { permissions: [...permissions, "--allow-write"] });
+  assertEquals([code, Deno.readTextFileSync(path)], [2, "kept"]);
+});
+
 textTest("run --json prints one document with all of it, and nothing else", async () => {
   const { code, stdout, stderr } = await run(answer, "--json", "--dump", "text:3", "--regs");
   const found = JSON.parse(stdout);
@@ -345,16 +352,16 @@ testUnless(
   },
 );
 
+kvmTest("run refuses registers that no CPU can have, with exit code 2", async () => {
+  const { code, stdout, stderr } = await run(answer, "--set", "cr0=0x80000000");
+  assertEquals([code, stdout], [2, ""]);
+  assertEquals(stderr, `${answer}: No CPU can be in real mode with cr0 = 0x80000000\n`);
+});
+
 testUnless(slow, "run names the permission that it was not given", async () => {
   const { code, stderr } = await runProgram(["run", answer]);
   assertEquals(code, 2);
   assertStringIncludes(stderr, "Run with --allow-read: deno run --allow-ffi --allow-read main.ts");
-});
-
-textTest("run refuses registers that no CPU can have, with 2", async () => {
-  const { code, stdout, stderr } = await run(answer, "--set", "cr0=0x80000000");
-  assertEquals([code, stdout], [2, ""]);
-  assertStringIncludes(stderr, "No CPU can be in real mode with cr0 = 0x80000000\n");
 });
 
 kvmTest(

@@ -1,0 +1,47 @@
+import { write } from "./output.ts";
+import { UsageError } from "./usage.ts";
+
+/** A file that the user named for output. */
+export interface OutputFile extends Disposable {
+  /** Writes behind what was written before; what the file held till then goes with the first call. */
+  write(output: Uint8Array | string): void;
+}
+
+/**
+ * Opens a file for output. Done before anything runs, it keeps a wrong name from costing a run; and a
+ * run that fails does not cost what the file held.
+ *
+ * @throws {UsageError} When it cannot be written.
+ */
+export function openOutput(path: string): OutputFile {
+  const file = open(path);
+  let isEmptied = false;
+  return {
+    write(output) {
+      // A pipe or a terminal has no length.
+      if (!isEmptied && file.statSync().isFile) file.truncateSync();
+      isEmptied = true;
+      write(output, file);
+    },
+    [Symbol.dispose]: () => file.close(),
+  };
+}
+
+function open(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { write: true, create: true });
+  } catch (error) {
+    throw new UsageError(`Cannot write ${path}: ${whyNot(error)}`, { cause: error });
+  }
+}
+
+function whyNot(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such folder";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Deno was not given the permission. Run with --allow-write";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Error) return error.message;
+  throw error;
+}
