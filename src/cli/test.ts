@@ -22,15 +22,17 @@ Options:
   --filter TEXT  only those whose path contains TEXT
   --fail-fast    start no other once one has failed
   --json         print one JSON document instead: host, passed, failed, skipped, notRun,
-                 milliseconds, and guests, each with file, outcome (passed, failed, skipped),
-                 milliseconds, reason (where it was skipped), failures (file, line, message,
-                 expected, found), output, log (with io: log) and warnings
+                 interrupted (by Ctrl-C), milliseconds, and guests, each with file, outcome
+                 (passed, failed, skipped), milliseconds, reason (where it was skipped), failures
+                 (file, line, message, expected, found), output, log (with io: log) and warnings
   --tap          print TAP version 14 instead
   --junit FILE   write a JUnit XML file too (takes --allow-write)
   --help         this
 
+Ctrl-C ends the guests that are running, which then count as not run, and reports the others.
+
 Exit codes: 0 all proved, or skipped because this host lacks the CPU mode; 1 at least one failed;
-2 bad usage, or no guest found; 3 KVM cannot be used here.`,
+2 bad usage, or no guest found; 3 KVM cannot be used here; 130 Ctrl-C.`,
   run: async (args) => {
     const { files, jobs, failFast, format, junitPath } = readOptions(args);
     using junitFile = junitPath === undefined ? undefined : openOutput(junitPath);
@@ -40,15 +42,26 @@ Exit codes: 0 all proved, or skipped because this host lacks the CPU mode; 1 at 
     const host = hostBackend() ?? "kvm";
     const report: Report = await reports[format]();
     report.start({ count: files.length, host, jobs });
-    const results = await proveAll(files, {
-      jobs,
-      failFast,
-      result: (result) => report.result(result),
-    });
-    const summary = summarize(results, { host, total: files.length, start });
-    junitFile?.write(junit(results, summary));
-    report.end(results, summary);
-    return summary.failed > 0 ? exitCode.failed : exitCode.proved;
+    const interruption = new AbortController();
+    const { signal } = interruption;
+    const interrupt = () => interruption.abort();
+    Deno.addSignalListener("SIGINT", interrupt);
+    try {
+      const results = await proveAll(files, {
+        jobs,
+        failFast,
+        signal,
+        result: (result) => report.result(result),
+      });
+      const interrupted = signal.aborted;
+      const summary = summarize(results, { host, total: files.length, interrupted, start });
+      junitFile?.write(junit(results, summary));
+      report.end(results, summary);
+      if (interrupted) return exitCode.interrupted;
+      return summary.failed > 0 ? exitCode.failed : exitCode.proved;
+    } finally {
+      Deno.removeSignalListener("SIGINT", interrupt);
+    }
   },
 };
 
@@ -94,7 +107,12 @@ function readOptions(args: string[]): TestOptions {
 
 function summarize(
   results: readonly GuestResult[],
-  { host, total, start }: { host: string; total: number; start: number },
+  { host, total, interrupted, start }: {
+    host: string;
+    total: number;
+    interrupted: boolean;
+    start: number;
+  },
 ): Summary {
   const count = (outcome: GuestResult["outcome"]) =>
     results.filter((result) => result.outcome === outcome).length;
@@ -104,6 +122,7 @@ function summarize(
     failed: count("failed"),
     skipped: count("skipped"),
     notRun: total - results.length,
+    interrupted,
     milliseconds: performance.now() - start,
   };
 }

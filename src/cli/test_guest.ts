@@ -42,16 +42,27 @@ export interface Failure {
   found?: string;
 }
 
-/** Proves the guest in a file. Whatever is wrong with it is its result, never an exception. */
-export async function proveFile(file: string, prover: Prover): Promise<GuestResult> {
+/**
+ * Proves the guest in a file. Whatever is wrong with it is its result, never an exception.
+ *
+ * @param options `signal`: stops it from outside.
+ * @returns What came of it; nothing where it was stopped.
+ */
+export async function proveFile(
+  file: string,
+  options: { prover: Prover; signal: AbortSignal },
+): Promise<GuestResult | undefined> {
   const start = performance.now();
-  const result = await proveOrExplain(file, prover);
-  return { file, ...result, milliseconds: performance.now() - start };
+  const result = await proveOrExplain(file, options);
+  return result && { file, ...result, milliseconds: performance.now() - start };
 }
 
 type Judged = Omit<GuestResult, "file" | "milliseconds">;
 
-async function proveOrExplain(file: string, prover: Prover): Promise<Judged> {
+async function proveOrExplain(
+  file: string,
+  { prover, signal }: { prover: Prover; signal: AbortSignal },
+): Promise<Judged | undefined> {
   const found = { output: "", log: [] as string[], warnings: [] as string[] };
   const failed = (...failures: Failure[]): Judged => ({ outcome: "failed", failures, ...found });
   try {
@@ -65,6 +76,7 @@ async function proveOrExplain(file: string, prover: Prover): Promise<Judged> {
     let crash: Failure | undefined;
     let logged = 0;
     const proof = await prover.prove(program, {
+      signal,
       log(machine, exit) {
         if (++logged > LONGEST_LOG) return;
         found.log.push(describeAccess(new View(machine, program), exit));
@@ -73,6 +85,7 @@ async function proveOrExplain(file: string, prover: Prover): Promise<Judged> {
         crash = await explain(program, { machine, proof });
       },
     });
+    if (proof.outcome === "interrupted") return undefined;
     if (logged > LONGEST_LOG) found.log.push(`and ${logged - LONGEST_LOG} more`);
     found.output = new TextDecoder().decode(proof.output);
     if (proof.outcome === "unsupported") {

@@ -17,14 +17,20 @@ const STOP = 1;
  * Proves guests in this thread and in `jobs - 1` workers. Each thread takes the next file when it is
  * ready, so that a slow guest holds up no other.
  *
- * @param options `result`: gets the results in the order of the files, each as soon as it and all
- * before it are there.
- * @returns The results in the order of the files; with `failFast`, of those that were run.
+ * @param options `signal`: stops them all; `result`: gets the results in the order of the files, each
+ * as soon as it and all before it are there.
+ * @returns The results in the order of the files; with `failFast` or `signal`, of those that were run.
  */
 export async function proveAll(
   files: readonly string[],
-  options: { jobs: number; failFast: boolean; result: (result: GuestResult) => void },
+  options: {
+    jobs: number;
+    failFast: boolean;
+    signal: AbortSignal;
+    result: (result: GuestResult) => void;
+  },
 ): Promise<GuestResult[]> {
+  const { signal } = options;
   const job: Job = { files, shared: new Int32Array(new SharedArrayBuffer(8)) };
   const results: (GuestResult | undefined)[] = files.map(() => undefined);
   let reported = 0;
@@ -35,15 +41,20 @@ export async function proveAll(
     if (options.failFast && result.outcome === "failed") Atomics.store(job.shared, STOP, 1);
     for (let next; (next = results[reported]) !== undefined; reported++) options.result(next);
   };
-  const workers = Array.from({ length: options.jobs - 1 }, () => startWorker(job, take));
-  await Promise.all([proveShare(job, take), ...workers]);
+  signal.addEventListener("abort", () => Atomics.store(job.shared, STOP, 1));
+  const workers = Array.from({ length: options.jobs - 1 }, () => startWorker(job, signal, take));
+  await Promise.all([proveShare(job, signal, take), ...workers]);
   const run = results.filter((result) => result !== undefined);
   for (const result of run.slice(reported)) options.result(result);
   return run;
 }
 
 /** Proves files that nobody has taken yet, until there are no more. */
-export async function proveShare(job: Job, send: (message: Message) => void): Promise<void> {
+export async function proveShare(
+  job: Job,
+  signal: AbortSignal,
+  send: (message: Message) => void,
+): Promise<void> {
   const { files, shared } = job;
   // Loaded only now: the workers start meanwhile.
   const [{ proveFile }, { Prover }] = await Promise.all([
@@ -54,14 +65,19 @@ export async function proveShare(job: Job, send: (message: Message) => void): Pr
   while (Atomics.load(shared, STOP) === 0) {
     const index = Atomics.add(shared, NEXT, 1);
     if (index >= files.length) break;
-    send({ index, result: await proveFile(files[index]!, prover) });
+    const result = await proveFile(files[index]!, { prover, signal });
+    if (result !== undefined) send({ index, result });
     // So that the messages of workers arrive.
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
   send("done");
 }
 
-function startWorker(job: Job, take: (message: Message) => void): Promise<void> {
+function startWorker(
+  job: Job,
+  signal: AbortSignal,
+  take: (message: Message) => void,
+): Promise<void> {
   const worker = new Worker(new URL("./test_worker.ts", import.meta.url), { type: "module" });
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<Message>) => {
@@ -75,5 +91,6 @@ function startWorker(job: Job, take: (message: Message) => void): Promise<void> 
       reject(new Error(`A worker failed: ${event.message}`));
     };
     worker.postMessage(job);
+    signal.addEventListener("abort", () => worker.postMessage("stop"));
   });
 }

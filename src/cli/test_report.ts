@@ -8,8 +8,10 @@ export interface Summary {
   passed: number;
   failed: number;
   skipped: number;
-  /** With `--fail-fast`. */
+  /** With `--fail-fast`, or because of Ctrl-C. */
   notRun: number;
+  /** Whether Ctrl-C ended it. */
+  interrupted: boolean;
   milliseconds: number;
 }
 
@@ -40,7 +42,7 @@ function textReport(style: Style): Report {
       const note = reason ?? duration(milliseconds);
       write(`${file} ... ${words[outcome]} ${dim(`(${note})`)}\n`);
     },
-    end(results, { passed, failed, skipped, notRun, milliseconds }) {
+    end(results, { passed, failed, skipped, notRun, interrupted, milliseconds }) {
       const failures = results.filter(({ outcome }) => outcome === "failed");
       if (failures.length > 0) write(`\n${bold(red("FAILURES"))}\n\n`);
       for (const { file, failures: all, output, log, warnings } of failures) {
@@ -55,7 +57,11 @@ function textReport(style: Style): Report {
         write("\n");
       }
       const rest = notRun > 0 ? ` | ${notRun} not run` : "";
-      const verdict = failed > 0 ? red("FAILED") : green("ok");
+      const verdict = failed > 0
+        ? red("FAILED")
+        : interrupted
+        ? yellow("interrupted")
+        : green("ok");
       const sum = `${passed} passed | ${failed} failed | ${skipped} skipped${rest}`;
       write(
         `${failures.length > 0 ? "" : "\n"}${verdict} | ${sum} ${
@@ -87,8 +93,9 @@ const tapReport: Report = (() => {
       };
       write(`  ---\n${yaml(details)}  ...\n`);
     },
-    end(_results, { notRun }) {
-      if (notRun > 0) write(`Bail out! ${notRun} were not run after a failure\n`);
+    end(_results, { notRun, interrupted }) {
+      const why = interrupted ? "because of Ctrl-C" : "after a failure";
+      if (notRun > 0) write(`Bail out! ${notRun} were not run ${why}\n`);
     },
   };
 })();

@@ -260,6 +260,65 @@ kvmTest("test --junit writes a file that CI services read, besides the report", 
   assertMatch(xml, /name="passes.asm" time="\d+\.\d{3}"\/>\n {2}<\/testsuite>\n<\/testsuites>\n$/);
 }, { lacks: reportOnly });
 
+/** What stands behind the open descriptors of a process. */
+function descriptorsOf(pid: number): string[] {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`);
+    } catch {
+      return "closed meanwhile";
+    }
+  });
+}
+
+kvmTest("test at Ctrl-C ends the guests of all jobs, and reports the others whole", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "hlt-test-" });
+  try {
+    const hangs = ";! timeout: 10m\n;! expect: ax = 42\ncli\nhang: jmp hang\n";
+    const files = {
+      // No VM is made for it, so that two VMs are those of the two that hang.
+      "1_expects_nothing.asm": guests["expects_nothing.asm"],
+      "2_hangs.asm": hangs,
+      "3_hangs.asm": hangs,
+      "4_passes.asm": guests["passes.asm"],
+    };
+    for (const [name, source] of Object.entries(files)) {
+      Deno.writeTextFileSync(`${folder}/${name}`, source);
+    }
+    const words = ["test", folder, "--json", "--jobs=2", `--junit=${folder}/report.xml`];
+    const [command, ...args] = commandLine(words, { permissions });
+    const child = new Deno.Command(command!, { args, stdout: "piped" }).spawn();
+    const isHanging = () =>
+      descriptorsOf(child.pid).filter((file) => file.includes("kvm-vcpu")).length === 2;
+    while (!isHanging()) await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill("SIGINT");
+    const { code, stdout } = await child.output();
+    assertEquals(code, 130);
+    const { milliseconds: _, guests: results, ...sums } = JSON.parse(
+      new TextDecoder().decode(stdout),
+    );
+    assertMatch(sums.host, /^kvm/);
+    assertEquals({ ...sums, host: "" }, {
+      host: "",
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      notRun: 3,
+      interrupted: true,
+    });
+    assertEquals(
+      results.map(({ file }: { file: string }) => file),
+      [`${folder}/1_expects_nothing.asm`],
+    );
+    assertMatch(
+      Deno.readTextFileSync(`${folder}/report.xml`),
+      /<testsuites tests="1" failures="1" .*<\/testsuites>\n$/s,
+    );
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
 kvmTest("test skips what the host cannot run, and says which host it is", async () => {
   const { code, stdout } = await runProgram(["test", "guests/paged.asm"], { permissions });
   assertEquals(code, 0, stdout);
