@@ -77,8 +77,7 @@ const GIVE_DEVICE = "Start it with the device: docker run --device=/dev/kvm …"
 
 function whyNoDevice(libc: Libc): Diagnosis {
   const container = inContainer(libc);
-  // What the driver registers, whether or not there is a node in /dev.
-  if (exists(libc, "/sys/class/misc/kvm")) {
+  if (isRegistered(libc)) {
     return container ? ["the container was not given the device", GIVE_DEVICE] : [
       "the kernel has the device, but /dev lacks it",
       "Make it: sudo mknod -m 660 /dev/kvm c 10 232; or start the container with --device=/dev/kvm",
@@ -100,6 +99,21 @@ function whyNoDevice(libc: Libc): Diagnosis {
       ]
       : ["the kernel module is not loaded", `Load it: sudo modprobe ${module}`];
   }
+  const [reason, remedy] = whyNoExtension(libc, cpu);
+  return exists(libc, "/sys/module/kvm_pvm")
+    ? [
+      `${reason}, and kvm_pvm, which needs none, has not started`,
+      `${remedy}. Read why kvm_pvm has not: sudo dmesg | grep -i kvm`,
+    ]
+    : [reason, remedy];
+}
+
+/** Whether the driver runs: then it has registered its device, with or without a node in /dev. */
+function isRegistered(libc: Libc): boolean {
+  return exists(libc, "/sys/class/misc/kvm");
+}
+
+function whyNoExtension(libc: Libc, cpu: CpuFacts): Diagnosis {
   const version = readText(libc, "/proc/version");
   if (/microsoft/i.test(version)) return whyNoKvmOnWindows(version);
   if (cpu.hypervisor) {
@@ -218,9 +232,11 @@ function parametersOf(libc: Libc, backend: string): Record<string, boolean> {
 }
 
 /**
- * The kernel module that runs the guests: `kvm_intel`, `kvm_amd`, `kvm_pvm`; nothing without one.
+ * The kernel module that runs the guests: `kvm_intel`, `kvm_amd`, `kvm_pvm`; nothing without one, or
+ * where one is built in but has not started.
  */
 export function hostBackend(libc: Libc = systemLibc()): string | undefined {
+  if (!isRegistered(libc)) return undefined;
   const found = ["kvm_intel", "kvm_amd", "kvm_pvm"].filter((name) =>
     exists(libc, `/sys/module/${name}`)
   );

@@ -147,6 +147,21 @@ Deno.test("whyNoKvm() sees a virtual machine without nested virtualization", () 
   );
 });
 
+Deno.test("whyNoKvm() sees a kvm_pvm that has not started where there is no other", () => {
+  assertEquals(
+    diagnosis({ "/proc/cpuinfo": guestOfHypervisor, "/sys/module/kvm_pvm": "" }),
+    "Cannot open /dev/kvm: this is a virtual machine without nested virtualization, and kvm_pvm, " +
+      "which needs none, has not started (ENOENT). Switch nested virtualization on in its " +
+      "hypervisor, or run hlt on the host. Read why kvm_pvm has not: sudo dmesg | grep -i kvm",
+  );
+  assertEquals(
+    diagnosis({ "/proc/cpuinfo": cpu(""), "/sys/module/kvm_pvm": "" }),
+    "Cannot open /dev/kvm: the CPU's virtualization extensions are missing or switched off, and " +
+      "kvm_pvm, which needs none, has not started (ENOENT). Switch on VT-x in the firmware's " +
+      "settings. Read why kvm_pvm has not: sudo dmesg | grep -i kvm",
+  );
+});
+
 Deno.test("whyNoKvm() says how each hypervisor gives a machine nested virtualization", () => {
   const words = {
     "QEMU": "nested=1",
@@ -281,15 +296,22 @@ Deno.test("whyNoKvm() reports any other errno with its remedy", () => {
   );
 });
 
-Deno.test("hostBackend() names the loaded module, and nothing without one", () => {
+/** What there is where the driver runs. */
+const registered = { "/sys/class/misc/kvm": "" };
+
+Deno.test("hostBackend() names the module that runs, and nothing without one", () => {
   for (const module of ["kvm_intel", "kvm_amd", "kvm_pvm"]) {
-    assertEquals(hostBackend(hostWith({ [`/sys/module/${module}`]: "" })), module);
+    const files = { [`/sys/module/${module}`]: "" };
+    assertEquals(hostBackend(hostWith({ ...files, ...registered })), module);
+    // Built in, but the CPU or the hypervisor lacks what it needs.
+    assertEquals(hostBackend(hostWith(files)), undefined);
   }
-  assertEquals(hostBackend(hostWith({ "/sys/module/kvm": "" })), undefined);
+  assertEquals(hostBackend(hostWith({ "/sys/module/kvm": "", ...registered })), undefined);
 });
 
 Deno.test("hostBackend() names the CPU's own where the kernel shows several", () => {
   const files = {
+    ...registered,
     "/sys/module/kvm_intel": "",
     "/sys/module/kvm_amd": "",
     "/sys/module/kvm_pvm": "",
@@ -299,16 +321,19 @@ Deno.test("hostBackend() names the CPU's own where the kernel shows several", ()
   assertEquals(hostBackend(hostWith({ ...files, "/proc/cpuinfo": cpu("") })), "kvm_pvm");
 });
 
-Deno.test("hostBackend() finds this host's own module", async () => {
-  const modules = await Array.fromAsync(Deno.readDir("/sys/module"), ({ name }) => name);
+Deno.test("hostBackend() finds this host's own module, if it runs", async () => {
+  const namesIn = (folder: string) => Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  const isRunning = (await namesIn("/sys/class/misc")).includes("kvm");
+  const modules = await namesIn("/sys/module");
   const expected = modules.find((name) => /^kvm_(intel|amd|pvm)$/.test(name));
-  assertEquals(hostBackend(), expected);
+  assertEquals(hostBackend(), isRunning ? expected : undefined);
 });
 
 Deno.test("hostFacts() reads the CPU, the module's settings and the device", () => {
   const parameters = "/sys/module/kvm_intel/parameters";
   const files = {
     ...accounts,
+    ...registered,
     "/proc/cpuinfo": intel + cpu("svm hypervisor", "AuthenticAMD"),
     "/sys/module/kvm_intel": "",
     [`${parameters}/ept`]: "Y\n",
@@ -333,7 +358,8 @@ Deno.test("hostFacts() reads the CPU, the module's settings and the device", () 
 
 Deno.test("hostFacts() names the files that the user may not read", () => {
   const file = "/sys/module/kvm_amd/parameters/npt";
-  const host = hostWith({ "/proc/cpuinfo": amd, "/sys/module/kvm_amd": "", [file]: "Y\n" });
+  const files = { ...registered, "/proc/cpuinfo": amd, "/sys/module/kvm_amd": "" };
+  const host = hostWith({ ...files, [file]: "Y\n" });
   const facts = hostFacts({
     ...host,
     access: (path: BufferSource, mode: number) =>
