@@ -68,9 +68,10 @@ const HLT = 0xf4;
  */
 export async function trace(machine: Machine, options: TraceOptions): Promise<Stop> {
   const { onStep, memory = true, ...runOptions } = options;
-  machine.vcpu.enableSyncRegs();
-  const registers = new RegisterWatch(machine.vcpu);
   using watches = new DisposableStack();
+  machine.vcpu.enableSyncRegs();
+  watches.defer(() => machine.vcpu.enableSyncRegs({}));
+  const registers = new RegisterWatch(machine.vcpu);
   const memories = machine.memory
     .filter(({ readOnly }) => memory && !readOnly)
     .map((region) => new MemoryWatch(region, watches.use(region.watchWrites())));

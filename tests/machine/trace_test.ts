@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
-import { loadSource } from "../../src/guest/mod.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { GuestError, loadSource } from "../../src/guest/mod.ts";
 import { Machine, trace, type TraceStep } from "../../src/machine/mod.ts";
 import { kvmTest } from "../kvm_host.ts";
 
@@ -91,6 +91,18 @@ kvmTest("trace() ends when its watcher has seen enough, and goes on from there",
   assertEquals(machine.vcpu.getRegs().rip, 4n);
   assertEquals(await trace(machine, { onStep }), { reason: "hlt" });
   assertEquals(seen, [0, 2, 4, 6]);
+});
+
+kvmTest("trace() leaves a machine that refuses an impossible state at once", async () => {
+  using machine = Machine.for(loadSource("hlt", "guest.asm"));
+  await trace(machine, { onStep: () => {} });
+  assertThrows(
+    () => machine.load(loadSource(";! set: cr0 = 0x80000000\nhlt", "impossible.asm")),
+    GuestError,
+    "impossible.asm: No CPU can be in real mode with cr0 = 0x80000000",
+  );
+  machine.load(loadSource("mov al, 1\nhlt", "possible.asm"));
+  assertEquals(await machine.run(), { reason: "hlt" });
 });
 
 kvmTest("trace() ends in time in a guest that loops", async () => {
