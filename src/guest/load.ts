@@ -22,25 +22,35 @@ export function loadGuest(bytes: Uint8Array, options: LoadOptions): Program {
   const source = asText(bytes);
   const isNamedFlat = /\.(bin|img)$/i.test(options.name) && !source?.includes("\n");
   if (source !== undefined && !isNamedFlat) return fromSource(source, options);
-  const isNamedSource = /\.(asm|s|nasm)$/i.test(options.name);
-  const latin1 = isNamedSource ? asText(bytes, "latin1") : undefined;
-  return latin1 === undefined ? fromFlat(bytes, options) : fromLatin1(latin1, options);
+  if (!/\.(asm|s|nasm)$/i.test(options.name)) return fromFlat(bytes, options);
+  const latin1 = new TextDecoder("latin1").decode(bytes);
+  const place = latin1.search(NO_TEXT);
+  return place < 0
+    ? doubted(
+      fromSource(latin1, options),
+      "It is not UTF-8 and is read as Latin-1: what is not ASCII in its strings becomes UTF-8",
+    )
+    : doubted(
+      fromFlat(bytes, options),
+      `It is named as a source, but the 0x${
+        bytes[place]!.toString(16).padStart(2, "0")
+      } at its byte ${place} is in no text: it is taken for a flat binary`,
+    );
 }
 
-function fromLatin1(source: string, options: LoadOptions): Program {
-  const program = fromSource(source, options);
-  const warning =
-    `${options.name}: It is not UTF-8 and is read as Latin-1: what is not ASCII in its ` +
-    "strings becomes UTF-8";
-  return { ...program, warnings: [...program.warnings, warning] };
+function doubted(program: Program, warning: string): Program {
+  return { ...program, warnings: [...program.warnings, `${program.name}: ${warning}`] };
 }
+
+/** The control characters that are in no text. */
+// deno-lint-ignore no-control-regex
+const NO_TEXT = /[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]/;
 
 /** The bytes as text; nothing where they can be none. */
-function asText(bytes: Uint8Array, encoding = "utf-8"): string | undefined {
+function asText(bytes: Uint8Array): string | undefined {
   try {
-    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
-    // deno-lint-ignore no-control-regex
-    return /[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]/.test(text) ? undefined : text;
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return NO_TEXT.test(text) ? undefined : text;
   } catch {
     return undefined;
   }

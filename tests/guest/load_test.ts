@@ -45,6 +45,14 @@ Deno.test("loadGuest() warns of a source that is not UTF-8", () => {
   ]);
 });
 
+Deno.test("loadGuest() warns of a flat binary that is named as a source, and says why", () => {
+  assertEquals(load("nop\0\n", "guest.asm").warnings, [
+    "guest.asm: It is named as a source, but the 0x00 at its byte 3 is in no text: it is taken for " +
+    "a flat binary",
+  ]);
+  assertEquals(load("nop\0\n", "guest").warnings, []);
+});
+
 Deno.test("loadGuest() refuses an empty file", () => {
   const { message } = assertThrows(() => load("", "guest.asm"), GuestError);
   assertEquals(message, "guest.asm: The file is empty");
