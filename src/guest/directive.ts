@@ -255,9 +255,10 @@ function parseQuantity(
   return Number(found[1]) * unit[1];
 }
 
-const PAGE_SIZE = 4096;
+/** RAM comes in pages. */
+export const PAGE_SIZE = 4096;
 /** Above lie the page tables, the interrupt controllers and KVM's own pages. */
-const MAX_RAM = PAGE_TABLES_ADDRESS;
+export const MAX_RAM: number = PAGE_TABLES_ADDRESS;
 
 function parseSize(scanner: Scanner, at: Located): number {
   const units = { "": 1, b: 1, k: 2 ** 10, kib: 2 ** 10, m: 2 ** 20, mib: 2 ** 20, g: 2 ** 30 };

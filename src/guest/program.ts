@@ -1,6 +1,13 @@
 import type { Assembly, Bits, ListingRow } from "../asm/mod.ts";
 import { type Mode, modes } from "../x86/mode.ts";
-import { applyDirective, findDirective, parseDirectives, type Settings } from "./directive.ts";
+import {
+  applyDirective,
+  findDirective,
+  MAX_RAM,
+  PAGE_SIZE,
+  parseDirectives,
+  type Settings,
+} from "./directive.ts";
 import { GuestError } from "./error.ts";
 import { type Names, parseExpectation } from "./expectation.ts";
 import { type Located, Scanner } from "./scanner.ts";
@@ -187,7 +194,11 @@ function findMisfit(program: Program): Misfit | undefined {
     const image = `${format === "elf" ? "A segment" : "An image"} of ${size} byte${
       size === 1 ? "" : "s"
     }`;
-    const reason = `${image} at ${hex(address)} does not fit into ${ram / 1024}K of RAM`;
+    const needed = Math.ceil((address + size) / PAGE_SIZE) * PAGE_SIZE;
+    const remedy = needed <= MAX_RAM
+      ? `that takes ${needed / 1024}K`
+      : `RAM has at most ${MAX_RAM / 2 ** 20}M`;
+    const reason = `${image} at ${hex(address)} does not fit into ${ram / 1024}K of RAM: ${remedy}`;
     return { reason, names: ["load", "ram"] };
   }
   if (entry >= ram) {

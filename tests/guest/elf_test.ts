@@ -215,7 +215,10 @@ Deno.test("loadGuest() gives an ELF file the mode of its class and the RAM it ne
 Deno.test("loadGuest() asks before it gives an ELF file very much RAM", () => {
   const file = elf(64, [{ vaddr: 0x1_0000_0000n, bytes: [HLT] }]);
   const { message } = assertThrows(() => loadGuest(file, { name: "guest" }), GuestError);
-  assertEquals(message, "guest: A segment of 1 byte at 0x100000000 does not fit into 2048K of RAM");
+  assertEquals(
+    message,
+    "guest: A segment of 1 byte at 0x100000000 does not fit into 2048K of RAM: RAM has at most 4048M",
+  );
 });
 
 const SOURCE = `

@@ -118,7 +118,10 @@ Deno.test("loadGuest() names the file where nothing but its size is wrong", () =
     () => load(new Array(2 ** 21 + 1).fill(0x90), "big.bin"),
     GuestError,
   );
-  assertEquals(message, "big.bin: An image of 2097153 bytes at 0x0 does not fit into 2048K of RAM");
+  assertEquals(
+    message,
+    "big.bin: An image of 2097153 bytes at 0x0 does not fit into 2048K of RAM: that takes 2052K",
+  );
 });
 
 Deno.test("loadGuest() gives an ELF file no load address", () => {

@@ -63,12 +63,12 @@ Deno.test("loadSource() takes an image that ends where RAM does", () => {
   assertEquals(place(";! ram: 4K\n;! load: 0xfff\nhlt").load, 0xfff);
   assertEquals(
     failure("nop\n;! load: 0xfff\n;! ram: 4K\nhlt"),
-    "guest.asm:3:9: An image of 2 bytes at 0xfff does not fit into 4K of RAM\n" +
+    "guest.asm:3:9: An image of 2 bytes at 0xfff does not fit into 4K of RAM: that takes 8K\n" +
       "  ;! ram: 4K\n          ^~",
   );
   assertEquals(
     failure(";! load: 0x200000\nhlt"),
-    "guest.asm:1:10: An image of 1 byte at 0x200000 does not fit into 2048K of RAM\n" +
+    "guest.asm:1:10: An image of 1 byte at 0x200000 does not fit into 2048K of RAM: that takes 2052K\n" +
       "  ;! load: 0x200000\n           ^~~~~~~~",
   );
 });
@@ -76,7 +76,7 @@ Deno.test("loadSource() takes an image that ends where RAM does", () => {
 Deno.test("loadSource() refuses an image too large for RAM where no directive decides it", () => {
   assertEquals(
     failure("\ttimes 0x200001 db 0"),
-    "guest.asm:1:2: An image of 2097153 bytes at 0x0 does not fit into 2048K of RAM\n" +
+    "guest.asm:1:2: An image of 2097153 bytes at 0x0 does not fit into 2048K of RAM: that takes 2052K\n" +
       "  \ttimes 0x200001 db 0\n  \t^~~~~",
   );
 });
