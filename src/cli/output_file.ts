@@ -1,9 +1,13 @@
-import { write } from "./output.ts";
+import { OutputError, write } from "./output.ts";
 import { UsageError } from "./usage.ts";
 
 /** A file that the user named for output. */
 export interface OutputFile extends Disposable {
-  /** Writes behind what was written before; what the file held till then goes with the first call. */
+  /**
+   * Writes behind what was written before; what the file held till then goes with the first call.
+   *
+   * @throws {OutputError} When it cannot be written any more: the disk is full.
+   */
   write(output: Uint8Array | string): void;
 }
 
@@ -21,7 +25,12 @@ export function openOutput(path: string): OutputFile {
       // A pipe or a terminal has no length.
       if (!isEmptied && file.statSync().isFile) file.truncateSync();
       isEmptied = true;
-      write(output, file);
+      try {
+        write(output, file);
+      } catch (error) {
+        if (!(error instanceof OutputError && error.cause instanceof Error)) throw error;
+        throw new OutputError(`Cannot write ${path}: ${error.cause.message}`, error);
+      }
     },
     [Symbol.dispose]: () => file.close(),
   };

@@ -228,6 +228,11 @@ textTest("run --dump-file writes the bytes", async () => {
   });
   assertEquals([code, stdout.includes("abcd")], [0, false]);
   assertEquals(Deno.readTextFileSync(`${folder}/out`), "abcd");
+  const full = await runProgram([...args.slice(0, -1), "/dev/full"], {
+    permissions: ["--allow-all"],
+  });
+  assertEquals(full.code, 3);
+  assertMatch(full.stderr, /^Cannot write \/dev\/full: No space left on device .*\n$/);
 });
 
 testUnless(slow, "run that does not begin leaves what --dump-file names as it was", async () => {
