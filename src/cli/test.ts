@@ -96,13 +96,26 @@ function readOptions(args: string[]): TestOptions {
         : `The path of no guest contains "${filter}" (there are ${found.length} others)`,
     );
   }
+  const threads = Math.min(Number(jobs), files.length);
+  if (threads > 1) requireWorkers();
   return {
     files,
-    jobs: Math.min(Number(jobs), files.length),
+    jobs: threads,
     failFast: flags.has("fail-fast"),
     format: flags.has("json") ? "json" : flags.has("tap") ? "tap" : "text",
     junitPath: values.get("junit"),
   };
+}
+
+/** @throws {UsageError} When Deno may not load this program's modules anew, as workers do. */
+function requireWorkers(): void {
+  const modules = new URL("../", import.meta.url);
+  if (modules.protocol !== "file:") return;
+  if (Deno.permissions.querySync({ name: "read", path: modules }).state === "granted") return;
+  throw new UsageError(
+    "Cannot test several guests at a time: Deno was not given the permission to read the modules " +
+      "of this program. Run with --allow-read, or give --jobs 1",
+  );
 }
 
 function summarize(

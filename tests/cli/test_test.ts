@@ -364,6 +364,15 @@ testUnless(slow, "test without --allow-read says to give it", async () => {
   assertEquals(code, 2);
 });
 
+testUnless(slow, "test without the permission to load workers says to give it", async () => {
+  const words = ["test", "guests", "--jobs", "2"];
+  const { code, stderr } = await runProgram(words, {
+    permissions: ["--allow-ffi", "--allow-read=guests"],
+  });
+  assertMatch(stderr, /^Cannot test several guests at a time: .* --allow-read, or give --jobs 1\n/);
+  assertEquals(code, 2);
+});
+
 const emptyDev = "set -e; mount -t tmpfs none /dev; mknod -m 666 /dev/null c 1 3; " +
   "mknod -m 666 /dev/urandom c 1 9";
 
