@@ -35,7 +35,7 @@ A line shows the address, the bytes, the source line or the disassembly, and the
 and memory that the instruction changed. On a terminal it waits after every screenful.
 
 Options, besides those of run (main.ts run --help):
-  --from ADDRESS  begin at this instruction: a linear address or a label, main or main + 3
+  --from ADDRESS  begin at this instruction: an address, linear or physical, or a label, main + 3
   --to ADDRESS    end behind this one
   --steps N       end after N lines
   --no-memory     do not look for changed memory
@@ -72,8 +72,8 @@ bad guest; 3 this host cannot do it; 4 the guest failed; 124 the time was up; 13
 };
 
 interface Range {
-  from: number | undefined;
-  to: number | undefined;
+  from: bigint | undefined;
+  to: bigint | undefined;
   steps: number;
 }
 
@@ -94,15 +94,15 @@ async function run(
   let hasBegun = range.from === undefined;
   let count = 0;
   let isOver = false;
-  let next = program.entry;
+  let next = BigInt(program.entry);
   const onStep = (step: TraceStep): boolean => {
     next = step.next;
     const accesses = unanswered;
     unanswered = [];
-    hasBegun ||= step.address === range.from;
+    hasBegun ||= isAt(step, range.from);
     if (!hasBegun) return false;
     const isPageFull = printer.step(step, { number: ++count, unanswered: accesses });
-    isOver = count >= range.steps || step.address === range.to;
+    isOver = count >= range.steps || isAt(step, range.to);
     return isOver || isPageFull;
   };
   try {
@@ -152,13 +152,21 @@ async function explain(
   return { code: isTimeout ? exitCode.deadline : exitCode.interrupted, diagnosis };
 }
 
-function addressOf(program: Program, option: string, text?: string): number | undefined {
+/** Whether a step is at an address. A label's is physical, and the CPU may be at another linear one. */
+function isAt({ address, physical }: TraceStep, place: bigint | undefined): boolean {
+  return place !== undefined && (address === place || physical === Number(place));
+}
+
+function addressOf(program: Program, option: string, text?: string): bigint | undefined {
   if (text === undefined) return undefined;
   const scanner = new Scanner({ file: `--${option}`, line: 1, text, start: 0 });
   const what = "an address or a label";
   const { value } = parseSum(scanner, { symbols: program.symbols, what });
   scanner.end();
-  return Number(value);
+  if (value < 0n || value >= 1n << 64n) {
+    throw scanner.error("A linear address is between 0 and 2^64 - 1", 0);
+  }
+  return value;
 }
 
 function countOf(text?: string): number {
@@ -185,7 +193,7 @@ class Describer {
   readonly #rows: Map<number, Program["listing"][number]>;
   readonly #labels: Labels;
   readonly #disassemble: Disassembler;
-  readonly #known = new Map<number, Description>();
+  readonly #known = new Map<bigint, Description>();
 
   constructor(program: Program, disassemble: Disassembler) {
     this.#program = program;
@@ -200,28 +208,30 @@ class Describer {
   }
 
   /** An address: `0x7c05 <loop>`. */
-  name(address: number): string {
-    const label = this.#labels.near(address);
+  name(address: bigint): string {
+    const label = this.#labels.near(Number(address));
     return label === undefined ? hex(address) : `${hex(address)} <${label}>`;
   }
 
   describe(step: TraceStep): Description {
     const known = this.#known.get(step.address);
     if (known !== undefined && startsWith(step.code, known.code)) return known;
-    const { address, rip, bits } = step;
+    const { physical, rip, bits } = step;
     const { text, length, flow, target } = this.#disassemble(step.code, { address: rip, bits });
-    const row = this.#rows.get(address);
+    const row = physical === undefined ? undefined : this.#rows.get(physical);
     // A row of several instructions, or one that the guest has changed, is no description.
     const code = step.code.slice(0, length);
-    const isSource = row?.length === length && isImage(this.#program, address, code);
+    const isSource = row?.length === length && isImage(this.#program, physical!, code);
     const description = {
       code,
       text: isSource
-        ? withLabel(withoutComment(row.source), this.#labels.at(address))
+        ? withLabel(withoutComment(row.source), this.#labels.at(physical!))
         : withNames(text, {
           labels: this.#labels,
-          address,
-          target: target === undefined ? undefined : address + Number(target - rip),
+          address: physical,
+          target: target === undefined || physical === undefined
+            ? undefined
+            : physical + Number(target - rip),
         }),
       file: isSource ? row.file : undefined,
       line: isSource ? row.line : undefined,
@@ -260,7 +270,7 @@ function withLabel(text: string, label?: string): string {
 
 /** What the host ran without showing it, where the step did not lead where the instruction leads. */
 function unseen(step: TraceStep, { code, flow }: Description): string | undefined {
-  const behind = step.address + code.length;
+  const behind = step.address + BigInt(code.length);
   // A handler that is stepped begins with what the CPU pushed.
   const isEntered = step.registers.some(({ name }) => /^[er]?sp$/.test(name));
   if (flow === "interrupt" && !isEntered) return "the interrupt's handler";
@@ -280,9 +290,9 @@ interface End {
   /** The trace was ended, not the guest. */
   isCut: boolean;
   /** Where it was to begin, if the guest never came there. */
-  neverReached: number | undefined;
+  neverReached: bigint | undefined;
   /** The linear address of the instruction that came next: what crashed, where KVM does not tell. */
-  next: number;
+  next: bigint;
   /** Why the guest did not end by itself. */
   diagnosis?: Diagnosis;
   /** What this host lacks to run it. */
@@ -396,7 +406,7 @@ class JsonPrinter implements Printer {
     const { text, file, line } = description;
     this.#print({
       step: number,
-      address: step.address,
+      address: hex(step.address),
       cs: step.cs,
       ip: hex(step.rip),
       bytes: hexBytes(description.code),
@@ -424,8 +434,8 @@ class JsonPrinter implements Printer {
       stop: isCut ? "traced" : words(stop),
       steps: count,
       output: new TextDecoder().decode(output),
-      neverReached,
-      ...(diagnosis !== undefined && { next, diagnosis: diagnosisOf(diagnosis) }),
+      ...(neverReached !== undefined && { neverReached: hex(neverReached) }),
+      ...(diagnosis !== undefined && { next: hex(next), diagnosis: diagnosisOf(diagnosis) }),
       reason: lacks,
     });
     write(this.#buffer);

@@ -28,7 +28,9 @@ export interface MemoryChange {
 /** An instruction that was run. */
 export interface TraceStep {
   /** Its linear address. */
-  readonly address: number;
+  readonly address: bigint;
+  /** Its guest-physical address; nothing where no page is mapped there. */
+  readonly physical: number | undefined;
   /** CS and RIP at it: RIP counts from CS.base. */
   readonly cs: number;
   /** {@linkcode TraceStep.cs} */
@@ -38,7 +40,7 @@ export interface TraceStep {
   /** Up to 15 bytes of memory from it on; none where that is no RAM. */
   readonly code: Uint8Array;
   /** The linear address of the next instruction. */
-  readonly next: number;
+  readonly next: bigint;
   /** The registers and flags that it changed, RIP aside. */
   readonly registers: readonly RegisterChange[];
   /** The memory that it changed. */
@@ -101,7 +103,7 @@ export async function trace(machine: Machine, options: TraceOptions): Promise<St
     }
     const isOver = report();
     // Where KVM emulates the guest, the step over HLT is one like any other.
-    isReported = code[0] === HLT && instruction.address === address + 1 && !waitsInKvm;
+    isReported = code[0] === HLT && instruction.address === address + 1n && !waitsInKvm;
     if (isReported) return { reason: "hlt" };
     return isOver ? { reason: "interrupted" } : undefined;
   };
@@ -119,7 +121,7 @@ function lookAt(
   const { rip, cs, base, bits, isPaged } = registers.position();
   const linear = bits === 64 ? rip : BigInt.asUintN(32, base + rip);
   const physical = isPaged ? machine.vcpu.translate(linear) : Number(linear);
-  return { address: Number(linear), cs, rip, bits, code: code.at(physical) };
+  return { address: linear, physical, cs, rip, bits, code: code.at(physical) };
 }
 
 const NO_CODE = new Uint8Array(0);

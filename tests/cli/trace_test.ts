@@ -46,7 +46,7 @@ kvmTest("trace --json prints an object for each instruction and one for the end"
   const [first, ...rest] = stdout.trim().split("\n").map((line) => JSON.parse(line));
   assertEquals(first, {
     step: 1,
-    address: 6,
+    address: "0x6",
     cs: 0,
     ip: "0x6",
     bytes: "a30004",
@@ -80,7 +80,7 @@ kvmTest("trace says that nothing was traced where the guest never came to --from
   const looping = ["trace", "--from", "0x204", "--timeout", "100ms"];
   assertEquals((await withGuest(looping, "jmp $\n")).code, 124);
   const { stdout: json } = await withGuest(["trace", "--json", "--from", "0x204"], SOURCE);
-  assertEquals(JSON.parse(json), { stop: "hlt", steps: 0, output: "*", neverReached: 0x204 });
+  assertEquals(JSON.parse(json), { stop: "hlt", steps: 0, output: "*", neverReached: "0x204" });
 }, { lacks: slow });
 
 kvmTest(
@@ -97,6 +97,28 @@ kvmTest(
     assertEquals(from.stdout.slice(0, 9), "1000:0003");
   },
 );
+
+kvmTest("trace finds labels and source lines where the CPU is in the upper half", async () => {
+  const source = `;! mode: long
+        bits    64
+        mov     dword [0x10000 + 256 * 8], 0x11023
+        mov     dword [0x10000], 0x11023
+        mov     dword [0x11000], 0x12023
+        mov     dword [0x12000], 0xe3
+        mov     eax, 0x10000
+        mov     cr3, rax
+        mov     rax, 0xffff800000000000 + upper
+        jmp     rax
+upper:  nop
+        hlt
+`;
+  const words = ["trace", "--from", "upper", "--timeout", "1m"];
+  const { stdout } = await withGuest(words, source);
+  assertMatch(
+    stdout,
+    /^ffff8000000000.. +90 +upper: nop\nffff8000000000.. +f4 +hlt\n$/,
+  );
+});
 
 kvmTest("trace takes no reserved memory for the source of code", async () => {
   const source = "nop\nhlt\nabsolute 1\nresb 1\n";
@@ -123,10 +145,12 @@ kvmTest("trace disassembles what is no source line: code the guest has made", as
   assertStringIncludes(stdout, "90                    nop\n");
 });
 
-kvmTest("trace refuses wrong words before anything runs", async () => {
+testUnless(slow, "trace refuses wrong words before anything runs", async () => {
   for (
     const [args, message] of [
       [["--from", "nowhere"], 'no label "nowhere"'],
+      [["--from=-1"], "--from:1:1: A linear address is between 0 and 2^64 - 1\n"],
+      [["--to", "0x10000000000000000"], "--to:1:1: A linear address is between 0 and 2^64 - 1\n"],
       [["--steps", "0"], "--steps takes a number from 1"],
       [["--steps", "x"], "--steps takes a number from 1"],
       [["--mode", "lnog"], "Did you mean long?"],
@@ -170,7 +194,7 @@ kvmTest(
 
 kvmTest("trace --io log says at which instructions nobody answered", async () => {
   const source = "mov dx, 0x64\nmov cx, 3\nrep outsb\nin al, dx\nhlt\n";
-  const { code, stdout } = await withGuest(["trace", "--io", "log"], source);
+  const { code, stdout } = await withGuest(["trace", "--io", "log", "--timeout", "1m"], source);
   assertEquals(code, 0);
   const notes = stdout.split("\n").flatMap((line) => /\(nobody.*$/.exec(line)?.[0] ?? []);
   assertEquals(notes, [

@@ -47,12 +47,12 @@ kvmTest("trace() tells the registers, flags and memory that each instruction cha
     "",
     "",
   ]);
-  assertEquals(steps.map(({ address }) => address), [0, 3, 6, 12, 15, 21, 23]);
+  assertEquals(steps.map(({ address }) => address), [0n, 3n, 6n, 12n, 15n, 21n, 23n]);
 });
 
 kvmTest("trace() shows an access to a port as one step, and the next instruction too", async () => {
   const { steps } = await traced("out 0xE9, al\nin al, 0xE9\ninc al\nhlt");
-  assertEquals(steps.map(({ address }) => address), [0, 2, 4, 6]);
+  assertEquals(steps.map(({ address }) => address), [0n, 2n, 4n, 6n]);
   assertEquals(steps.map(changesOf), ["", "ax=e9", "ax=ea sf=1", ""]);
 });
 
@@ -83,14 +83,49 @@ kvmTest("trace() names registers in the width of the code", async () => {
   assertEquals(changes, ["rax=1122334455667788", "r8=1", ""]);
 });
 
+kvmTest(
+  "trace() tells addresses in the upper half exactly, and where they are in RAM",
+  async () => {
+    // Entry 256 of the PML4, which leads where entry 0 does. Accessed and dirty are set already.
+    const { steps, stop, changes } = await traced(`
+    ;! mode: long
+    bits 64
+    mov dword [0x10000], 0x11023
+    mov dword [0x10000 + 256 * 8], 0x11023
+    mov dword [0x11000], 0x12023
+    mov dword [0x12000], 0xe3
+    mov eax, 0x10000
+    mov cr3, rax
+    mov rax, 0xffff800000000000 + upper
+    jmp rax
+  upper:
+    mov ecx, 3
+    mov edi, 0x400
+    mov al, 7
+    rep stosb
+    hlt
+  `);
+    assertEquals(stop, { reason: "hlt" });
+    const upper = steps.slice(-5);
+    const start = upper[0]!.physical!;
+    const offsets = [0, 5, 10, 12, 14];
+    assertEquals(upper.map(({ physical }) => physical), offsets.map((offset) => start + offset));
+    assertEquals(
+      upper.map(({ address }) => address),
+      offsets.map((offset) => 0xffff_8000_0000_0000n + BigInt(start + offset)),
+    );
+    assertEquals(changes.at(-2), "rcx=0 rdi=403 [400]=7,7,7");
+  },
+);
+
 kvmTest("trace() ends when its watcher has seen enough, and goes on from there", async () => {
   using machine = Machine.for(loadSource("mov al, 1\nmov al, 2\nmov al, 3\nhlt", "guest.asm"));
-  const seen: number[] = [];
+  const seen: bigint[] = [];
   const onStep = ({ address }: TraceStep) => seen.push(address) === 2;
   assertEquals(await trace(machine, { onStep }), { reason: "interrupted" });
   assertEquals(machine.vcpu.getRegs().rip, 4n);
   assertEquals(await trace(machine, { onStep }), { reason: "hlt" });
-  assertEquals(seen, [0, 2, 4, 6]);
+  assertEquals(seen, [0n, 2n, 4n, 6n]);
 });
 
 kvmTest("trace() leaves a machine that refuses an impossible state at once", async () => {
@@ -116,7 +151,7 @@ kvmTest("trace() ends in time in a guest that loops", async () => {
 kvmTest("trace() shows that a status ended the guest, its last instruction included", async () => {
   const { stop, steps } = await traced("mov al, 3\nout 0xF4, al\nmov al, 4\nhlt");
   assertEquals(stop, { reason: "status", status: 3 });
-  assertEquals(steps.map(({ address }) => address), [0, 2]);
+  assertEquals(steps.map(({ address }) => address), [0n, 2n]);
 });
 
 kvmTest("trace() gets over an INT, whether its handler is stepped or not", async () => {
@@ -133,7 +168,7 @@ handler:
   `);
   assertEquals(stop, { reason: "hlt" });
   assertEquals(changes.at(-2), "bx=2a");
-  const addresses = steps.map(({ address }) => address);
+  const addresses = steps.map(({ address }) => Number(address));
   const handler = 18;
   const isStepped = addresses.includes(handler);
   // Where the handler runs unstepped, the INT has taken the next instruction with it too.
