@@ -62,7 +62,7 @@ export async function diagnose(
   options: { disassemble?: boolean } = {},
 ): Promise<Diagnosis> {
   const { disassemble = true } = options;
-  const registersLost = stop.reason === "shutdown" && isReset(view);
+  const registersLost = stop.reason === "shutdown" && isReset(view.registers);
   const inSource = registersLost ? undefined : findRip(view, stop);
   const needsDisassembler = disassemble && !registersLost &&
     (inSource === undefined || view.place(inSource).line === undefined);
@@ -122,7 +122,7 @@ export function describeStop(stop: Stop): string {
 }
 
 /** The state after a reset (Intel SDM vol. 3A table 10-1), to which KVM sets an AMD vCPU. */
-function isReset({ registers: { regs, sregs } }: View): boolean {
+export function isReset({ regs, sregs }: RegisterFile): boolean {
   return regs.rip === 0xfff0n && sregs.cs.selector === 0xf000 && sregs.cs.base === 0xffff_0000n;
 }
 

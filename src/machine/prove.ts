@@ -3,6 +3,7 @@ import type { IoExit, MmioExit } from "../kvm/mod.ts";
 import { CR0, EFER } from "../x86/control.ts";
 import type { RegisterFile } from "../x86/mod.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
+import { isReset } from "./diagnosis.ts";
 import { type Support, tryMode } from "./host.ts";
 import { Machine, type MachineOptions, type MachineSnapshot, type Stop } from "./machine.ts";
 
@@ -198,7 +199,13 @@ function judge(
 }
 
 function check(program: Program, outcome: Outcome): Verdict[] {
-  return program.settings.expect.map((expectation) => expectation.check(outcome));
+  const isLost = outcome.ending.reason === "shutdown" && isReset(outcome);
+  return program.settings.expect.map((expectation) => {
+    const verdict = expectation.check(outcome);
+    return isLost && expectation.subject === "register"
+      ? { ...verdict, found: `${verdict.found}, as KVM has reset it` }
+      : verdict;
+  });
 }
 
 /** Whether the guest may end so: HLT never is a crash, at most a failed expectation. */

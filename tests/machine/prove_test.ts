@@ -130,6 +130,17 @@ kvmTest("prove() ends a guest whose time is up, and one that is interrupted", as
   assertEquals(interrupted.outcome, "interrupted");
 });
 
+kvmTest(
+  "prove() says of registers that KVM has reset at a shutdown that they are not the guest's",
+  async () => {
+    const crash = [";! expect: exit = shutdown", ";! expect: eax = 42"];
+    const code = [";! mode: protected", "bits 32", "mov eax, 42", "ud2"];
+    const { outcome, verdicts } = await prove(lines(...crash, ...code));
+    assertEquals([outcome, verdicts[1]!.found], ["failed", "eax = 0, as KVM has reset it"]);
+  },
+  { lacks: hostBackend() === "kvm_amd" ? undefined : "this KVM keeps the registers" },
+);
+
 kvmTest("prove() starts with the registers that are set", async () => {
   const { outcome } = await prove(lines(
     ";! set: bx = 3, cs = 0, zf = 1",
