@@ -68,10 +68,11 @@ export class AssemblyError extends Error {
     const start = at.span ? clamp(at.span.start - shift, text.length) : lead;
     const end = at.span ? clamp(at.span.end - shift, text.length) : text.trimEnd().length;
     const length = Math.max(1, end - start);
+    const part = excerpt(text, { start, length });
     // Tabs stay tabs under a tab, so that the mark stands below its token in any terminal.
-    const indent = text.slice(0, start).replaceAll(/[^\t]/g, " ");
+    const indent = part.text.slice(0, part.start).replaceAll(/[^\t]/g, " ");
     let message = `${file}:${line}:${start + 1}: ${reason}\n` +
-      `  ${text}\n  ${indent}^${"~".repeat(length - 1)}`;
+      `  ${part.text}\n  ${indent}^${"~".repeat(part.length - 1)}`;
     let levels = 0;
     for (let { origin } = at.line; origin; origin = origin.outer) {
       if (levels++ < mostOrigins) {
@@ -88,6 +89,26 @@ export class AssemblyError extends Error {
     this.length = length;
     this.source = text;
   }
+}
+
+/** A message shows this much of a line, around the place. */
+const longestExcerpt = 200;
+
+/** A part of a line with its place in it. */
+function excerpt(
+  text: string,
+  { start, length }: { start: number; length: number },
+): { text: string; start: number; length: number } {
+  if (text.length <= longestExcerpt) return { text, start, length };
+  const from = Math.max(0, Math.min(start - longestExcerpt / 2, text.length - longestExcerpt));
+  const to = from + longestExcerpt;
+  const before = from > 0 ? "…" : "";
+  const after = to < text.length ? "…" : "";
+  return {
+    text: before + text.slice(from, to) + after,
+    start: before.length + start - from,
+    length: Math.max(1, Math.min(length, to - start)),
+  };
 }
 
 function clamp(column: number, length: number): number {

@@ -66,6 +66,21 @@ Deno.test("assemble() names the file, line and column of an error, and marks the
   );
 });
 
+Deno.test("assemble() shows of a long line what is around the error", () => {
+  const messageOf = (source: string) =>
+    assertThrows(() => assemble(source), AssemblyError).message.split("\n");
+  const sum = "1 + ".repeat(100);
+  const inside = messageOf(`dw ${sum}foo + ${sum}1`);
+  const [before, after] = [sum.slice(-100), ` + ${sum}`.slice(0, 97)];
+  assertEquals(inside, [
+    '<source>:1:404: Symbol "foo" is not defined',
+    `  …${before}foo${after}…`,
+    `  ${" ".repeat(101)}^~~`,
+  ]);
+  assertEquals(messageOf(`dw foo + ${sum}1`)[1], `  ${`dw foo + ${sum}`.slice(0, 200)}…`);
+  assertEquals(messageOf(`dw ${sum}foo`)[1], `  …${`${sum}foo`.slice(-200)}`);
+});
+
 Deno.test("assemble() names the mode in which an instruction would assemble", () => {
   const reasons = {
     "push rax": "push rax needs bits 64",
