@@ -115,8 +115,9 @@ async function run(
         signal: controller.signal,
       });
       const isPaused = stop.reason === "interrupted" && !controller.signal.aborted && !isOver;
-      if (isPaused && printer.wantsMore()) continue;
-      const isCut = isOver || isPaused;
+      const answer = isPaused ? printer.pause() : undefined;
+      if (answer === "more") continue;
+      const isCut = isOver || answer === "quit";
       const neverReached = hasBegun ? undefined : range.from;
       const rest = isCut ? { code: exitCode.proved } : await explain(machine, { program, stop });
       printer.end({
@@ -299,11 +300,14 @@ interface End {
   lacks?: string;
 }
 
+/** What the reader wants after a screenful; at Ctrl-C the guest is interrupted. */
+type Answer = "more" | "quit" | "interrupt";
+
 interface Printer {
   /** Prints a step; true when the reader needs a pause. */
   step(step: TraceStep, more: { number: number; unanswered: readonly string[] }): boolean;
-  /** Waits for the reader; false when he has seen enough. */
-  wantsMore(): boolean;
+  /** Waits for what the reader wants. */
+  pause(): Answer;
   end(end: End): void;
 }
 
@@ -346,20 +350,21 @@ class TextPrinter implements Printer {
     return --this.#rowsLeft === 0;
   }
 
-  wantsMore(): boolean {
+  pause(): Answer {
     this.#flush();
     this.#rowsLeft = this.#rows;
-    write("-- Enter: more, q: quit --", Deno.stderr);
     const key = new Uint8Array(1);
+    // Before the question: a key that is pressed at once is an answer, too.
     Deno.stdin.setRaw(true);
     try {
+      write("-- Enter: more, q: quit --", Deno.stderr);
       Deno.stdin.readSync(key);
     } finally {
       Deno.stdin.setRaw(false);
       write("\r\x1b[K", Deno.stderr);
     }
     const [CTRL_C, Q] = [3, 0x71];
-    return key[0] !== CTRL_C && key[0] !== Q;
+    return key[0] === CTRL_C ? "interrupt" : key[0] === Q ? "quit" : "more";
   }
 
   end({ stop, count, output, isCut, neverReached, next, diagnosis, lacks }: End): void {
@@ -425,8 +430,8 @@ class JsonPrinter implements Printer {
     return false;
   }
 
-  wantsMore(): boolean {
-    return true;
+  pause(): Answer {
+    return "more";
   }
 
   end({ stop, count, output, isCut, neverReached, next, diagnosis, lacks }: End): void {

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { kvmTest, testUnless } from "../kvm_host.ts";
+import { runInTerminal } from "./terminal.ts";
 import { execute, lackOf, lackOfMode, runProgram, slow } from "./program.ts";
 
 const permissions = ["--allow-ffi", "--allow-read"];
@@ -167,6 +168,35 @@ kvmTest("trace of a guest that loops ends in time with exit code 124", async () 
   assertEquals(code, 124);
   assertStringIncludes(stderr, ". It was still running when its time was up\n  Where: 0x0, ");
 });
+
+kvmTest(
+  "trace waits in a terminal after every screenful, for more, the end or Ctrl-C",
+  async () => {
+    const file = await Deno.makeTempFile({ suffix: ".asm" });
+    try {
+      await Deno.writeTextFile(file, "nop\n".repeat(20) + "hlt\n");
+      const typing = async (...keys: string[]) => {
+        const words = ["trace", "--timeout", "1m", file];
+        const { code, shown } = await runInTerminal(words, {
+          permissions,
+          prompt: "quit --",
+          keys,
+        });
+        return {
+          code,
+          lines: shown.match(/ 90 +nop/g)!.length,
+          end: shown.split("; ").at(-1)!.trimEnd(),
+        };
+      };
+      // The terminal has five rows, one of them for the question.
+      assertEquals(await typing("\r", "q"), { code: 0, lines: 8, end: "the trace ends here" });
+      const { code, lines } = await typing("\x03");
+      assertEquals([code, lines], [130, 4]);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+);
 
 kvmTest("trace says what ended a guest that crashed, and where", async () => {
   const source = "start: mov al, 1\nout 0x64, al\nhlt\n";
