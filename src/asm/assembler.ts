@@ -213,7 +213,7 @@ export class Assembler {
     cpu: anyCpu,
     addressOf: (base: Base) =>
       this.#pass === "last" ? (base as Section | Section["loaded"]).address : 0,
-    warn: (message: string, span: Span) => {
+    warn: (message: string, span?: Span) => {
       if (this.#pass === "last") this.#warn(message, { line: this.#item.line, span });
     },
   };

@@ -38,7 +38,7 @@ export interface Place {
   /** The address of a section; 0 as long as addresses are not settled. */
   addressOf(base: Base): number;
   /** Told of what is doubtful but not wrong. */
-  warn(message: string, span: Span): void;
+  warn(message: string, span?: Span): void;
 }
 
 /**
@@ -54,13 +54,18 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): bool
   if (hasOther(instruction.prefixes)) instruction = resolvePrefixes(instruction, place.bits);
   const { operands, mnemonic, prefixes } = instruction;
   if (mnemonic === "") {
-    if (/bnd/.test(prefixes.repeatWord)) {
-      throw new AssemblyError("There is no branch behind this prefix", { line: place.line });
+    if (/bnd/.test(prefixes.repeatWord) || prefixes.encoding !== "") {
+      throw new AssemblyError("There is no instruction behind this prefix", { line: place.line });
     }
     emitPrefixes(instruction, { place, out, repeat: prefixes.repeat });
     return false;
   }
   const row = findRow(instruction, place);
+  if (prefixes.lock !== 0 && !isLockable(instruction)) {
+    place.warn(
+      "LOCK is only for some instructions with a destination in memory: the CPU refuses this",
+    );
+  }
   let memory: Operand | undefined;
   for (let i = 0; i < operands.length; i++) {
     const { kind } = operands[i]!;
@@ -83,6 +88,14 @@ export function modesOf(instruction: Instruction, place: Place): Bits[] {
       return false;
     }
   });
+}
+
+/** Whether LOCK may stand before an instruction (SDM volume 2, LOCK). */
+function isLockable({ mnemonic, operands }: Instruction): boolean {
+  const [first, second] = operands;
+  return /^(ad[cd]|and|bt[crs]|cmpxchg(8b|16b|486)?|dec|inc|neg|not|x?or|sbb|sub|xadd|xchg)$/
+    .test(mnemonic) &&
+    (first?.kind === MEMORY || (mnemonic === "xchg" && second?.kind === MEMORY));
 }
 
 /** Whether `osp` or `asp` is among the prefixes. */
@@ -346,7 +359,7 @@ function takesTarget(
 
 function prefixCount({ prefixes }: Instruction, row: Row, place: Place): number {
   return (prefixes.repeat || isBound(prefixes, row, place) ? 1 : 0) + (prefixes.lock ? 1 : 0) +
-    (prefixes.segment ? 1 : 0) +
+    (prefixes.segment ? 1 : 0) + (prefixes.encoding === "{rex}" ? 1 : 0) +
     (prefixes.operandSize !== 0 && prefixes.operandSize !== modeSize(place) ? 1 : 0) +
     (prefixes.addressSize !== 0 && prefixes.addressSize !== place.bits ? 1 : 0);
 }
@@ -501,6 +514,9 @@ function resolvePlain(address: Address, operand: Operand, place: Place): Address
   if (!address.isRelative) {
     address.modrm = 4;
     address.sib = 0x25;
+    if (operand.relative && terms.length === 0) {
+      place.warn("A number is no address relative to RIP: it is taken as it is", operand);
+    }
   }
   return address;
 }
@@ -650,8 +666,18 @@ function emitPrefixes(
     );
   }
   const segment = override ?? prefixes.segment;
-  if (segment) out.byte(segmentPrefix[segment.number]!);
-  const operandSize = prefixes.operandSize || (encoding?.operandSize ?? 0);
+  if (segment) {
+    out.byte(segmentPrefix[segment.number]!);
+    if (bits === 64 && segment.number < 4) {
+      place.warn(`Segment ${segment.name} says nothing in 64-bit mode: its base is 0`);
+    }
+  }
+  const ownOperandSize = encoding?.operandSize ?? 0;
+  const operandSize = prefixes.operandSize || ownOperandSize;
+  const isContrary = operandSize !== ownOperandSize && ownOperandSize !== 0;
+  if (isContrary && !encoding!.roles.includes("target")) {
+    place.warn(`The prefix o${operandSize} contradicts the ${ownOperandSize}-bit operation`);
+  }
   if (operandSize === 64 && bits !== 64) {
     throw new AssemblyError("There is no 64-bit operand size in this mode", { line: place.line });
   }
@@ -684,7 +710,12 @@ function emit(
   const encoding = encodingOf(row);
   let reg = encoding.digit;
   let rm = -1;
-  let rex = encoding.isWide || instruction.prefixes.operandSize === 64 ? 0x48 : 0;
+  const isWidened = instruction.prefixes.operandSize === 64 && !encoding.ignoresWide;
+  let rex = encoding.isWide || isWidened ? 0x48 : 0;
+  if (instruction.prefixes.encoding !== "") {
+    checkEncoding(instruction.prefixes.encoding, encoding, place);
+    if (!encoding.vex) rex |= 0x40;
+  }
   let plus = 0;
   let vvvv = 0;
   let high: Register | undefined;
@@ -754,8 +785,15 @@ function emit(
   }
   emitPrefixes(instruction, { place, out, encoding, addressSize, override, repeat });
   if (isLockBit) out.byte(0xF0);
-  if (encoding.vex) emitVex(encoding.vex, rex, vvvv, out);
-  else {
+  if (encoding.vex) {
+    const isShort = emitVex(encoding.vex, {
+      rex,
+      vvvv,
+      wanted: instruction.prefixes.encoding,
+      out,
+    });
+    if (!isShort && instruction.prefixes.encoding === "{vex2}") throw noEncoding("{vex2}", place);
+  } else {
     if (encoding.prefix) out.byte(encoding.prefix);
     if (rex !== 0) out.byte(rex);
   }
@@ -802,16 +840,25 @@ function findRepeat({ prefixes, operands }: Instruction, row: Row, place: Place)
   return isDropped ? 0 : prefixes.repeat;
 }
 
-/** A VEX prefix, of two bytes where they suffice (SDM volume 2, §2.3.5). */
+/** `{rex}` is for 64-bit mode and what has no VEX prefix, `{vex}` and the like for what has one. */
+function checkEncoding(wanted: string, { vex }: Encoding, place: Place): void {
+  const isPossible = wanted === "{rex}" ? !vex && place.bits === 64 : vex !== undefined;
+  if (!isPossible) throw noEncoding(wanted, place);
+}
+
+function noEncoding(wanted: string, { line, bits }: Place): AssemblyError {
+  return new AssemblyError(`There is no ${wanted} encoding of this in ${bits}-bit mode`, { line });
+}
+
+/** A VEX prefix, of two bytes where they suffice (SDM volume 2, §2.3.5); tells whether they do. */
 function emitVex(
   vex: Vex,
-  rex: number,
-  vvvv: number,
-  out: Bytes,
-): void {
+  { rex, vvvv, wanted, out }: { rex: number; vvvv: number; wanted: string; out: Bytes },
+): boolean {
   const tail = (~vvvv & 15) << 3 | vex.long << 2 | vex.prefix;
   const r = rex & 4 ? 0 : 0x80;
-  if (vex.map === 1 && vex.wide === 0 && (rex & 3) === 0) {
+  const isShort = vex.map === 1 && vex.wide === 0 && (rex & 3) === 0 && wanted !== "{vex3}";
+  if (isShort) {
     out.byte(0xC5);
     out.byte(r | tail);
   } else {
@@ -819,6 +866,7 @@ function emitVex(
     out.byte(r | (rex & 2 ? 0 : 0x40) | (rex & 1 ? 0 : 0x20) | vex.map);
     out.byte(vex.wide << 7 | tail);
   }
+  return isShort;
 }
 
 /**
@@ -924,6 +972,9 @@ function patchRelative(value: Value, { at, size, start, place, out, span }: Patc
       `The short jump is out of range: ${distance} is not in -128 to 127`,
       { line: place.line, span },
     );
+  }
+  if (size === 2 && target !== undefined && (distance < -65536 || distance > 65535)) {
+    place.warn(`The target is out of range: ${distance} does not fit into 2 bytes`, span);
   }
   out.patch(at, distance, size);
 }

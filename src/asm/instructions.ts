@@ -154,6 +154,8 @@ export interface Encoding {
   readonly addressSize: number;
   /** Whether REX.W is set. */
   readonly isWide: boolean;
+  /** Whether the prefix `o64` sets no REX.W: the operands are quadwords without it. */
+  readonly ignoresWide: boolean;
   /** The immediates' sizes in bytes, in order; a target's too. */
   readonly immediates: readonly number[];
   /** The VEX prefix, if it has one. */
@@ -506,6 +508,7 @@ function readEncoding(row: Row): Encoding {
       else opcode.push(value);
     }
   }
+  const isWide = operandSize === 64 && !row.isNarrow && !vex;
   return {
     roles: assignRoles(operands, { digit, plusOperand, words }),
     hasWait: words.includes("wait"),
@@ -515,12 +518,19 @@ function readEncoding(row: Row): Encoding {
     suffix,
     operandSize: operandSize === 64 || row.isY || vex ? 0 : operandSize,
     addressSize,
-    isWide: operandSize === 64 && !row.isNarrow && !vex,
+    isWide,
+    ignoresWide: !isWide &&
+      (operands.some(isQuadword) || (operandSize === 0 && words.includes("d64"))),
     isTwice: words.includes("twice"),
     rejectsHigh: words.includes("nohigh"),
     immediates,
     vex,
   };
+}
+
+/** Whether an operand may be a 64-bit register. */
+function isQuadword({ kinds, class: kind, size, register }: Pattern): boolean {
+  return (kinds & REGISTER) !== 0 && kind === "general" && size === 64 && !register;
 }
 
 /** Two hexadecimal digits, alone or before a `+`. */

@@ -66,6 +66,9 @@ const operators = new Set<string>(
     .split(" "),
 );
 
+/** No name in braces is longer. */
+const mostBraced = 16;
+
 const singles = new Set<string>([",", "[", "]", "(", ")", "{", "}", ":", "+", "-", "~"]);
 
 /**
@@ -193,10 +196,20 @@ export class Lexer {
     }
   }
 
+  /** `{rex}` and the like are names; tells whether there is one. */
+  #braced(at: number): boolean {
+    const word = /^\{\w+\}/.exec(this.#source.slice(at, at + mostBraced))?.[0];
+    if (word === undefined) return false;
+    this.#take("name", at + word.length);
+    this.text = word;
+    return true;
+  }
+
   #operator(at: number): void {
     const source = this.#source;
     // What begins no longer operator, and is most of what there is.
     const single = source[at]!;
+    if (single === "{" && this.#braced(at)) return;
     if (singles.has(single)) return this.#take(single as Operator, at + 1);
     for (let length = 3; length > 0; length--) {
       const text = source.slice(at, at + length);

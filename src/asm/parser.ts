@@ -40,6 +40,8 @@ export interface Prefixes {
   operandSize: number;
   /** `a16`, `a32`, `a64`; {@linkcode OTHER} for `asp`. */
   addressSize: number;
+  /** `{rex}`, `{vex}`, `{vex2}` or `{vex3}`: how it is to be encoded; "" if nothing says so. */
+  encoding: string;
 }
 
 /** The size that `osp` and `asp` stand for: which it is depends on the mode. */
@@ -183,6 +185,9 @@ for (const size of [16, 32, 64]) {
   prefix(`o${size}`, "operand size", (p) => p.operandSize = size);
   prefix(`a${size}`, "address size", (p) => p.addressSize = size);
 }
+for (const name of ["{rex}", "{vex}", "{vex2}", "{vex3}"]) {
+  prefix(name, "encoding", (p) => p.encoding = name);
+}
 prefix("osp", "operand size", (p) => p.operandSize = OTHER);
 prefix("asp", "address size", (p) => p.addressSize = OTHER);
 for (const name of ["es", "cs", "ss", "ds", "fs", "gs"]) {
@@ -211,8 +216,9 @@ function findWord(written: string): Word {
   return word;
 }
 
-/** Registers that instructions not in the table have, and functions. */
+/** Registers that instructions not in the table have, functions, and what stands in braces. */
 function isReserved(lower: string): boolean {
+  if (lower.startsWith("{")) return true;
   if (/^([xyz]mm([0-9]|[12][0-9]|3[01])|[kt]mm[0-7]|k[0-7]|bnd[0-3])$/.test(lower)) return true;
   return lower.startsWith("__?") &&
     /^__\?(infinity|[qs]?nan|b?float\d+[hlme]?|utf(16|32)([lb]e)?|ilog2[ewfc]|masm_(ptr|flat))\?__$/
@@ -227,6 +233,7 @@ const noPrefixes: Prefixes = Object.freeze({
   segment: undefined,
   operandSize: 0,
   addressSize: 0,
+  encoding: "",
 });
 
 /** Reads lines into statements. */

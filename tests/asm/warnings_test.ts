@@ -30,6 +30,26 @@ Deno.test("assemble() warns of a label that stands alone without a colon", () =>
   ]);
 });
 
+Deno.test("assemble() warns of prefixes that say nothing or contradict the instruction", () => {
+  const source =
+    "bits 32\no16 mov eax, ebx\no16 jmp near $\nlock mov [ebx], eax\nlock inc byte [ebx]\n" +
+    "lock xchg eax, [ebx]\nes mov al, [ebx]\nbits 64\nes mov al, [rbx]\nmov al, [fs:rbx]";
+  assertEquals(warningsOf(source), [
+    "2: The prefix o16 contradicts the 32-bit operation",
+    "4: LOCK is only for some instructions with a destination in memory: the CPU refuses this",
+    "9: Segment es says nothing in 64-bit mode: its base is 0",
+  ]);
+});
+
+Deno.test("assemble() warns of targets and addresses that are not what they seem", () => {
+  assertEquals(warningsOf("a:\ncall a+65538\ncall $+65539"), [
+    "3: The target is out of range: 65536 does not fit into 2 bytes",
+  ]);
+  assertEquals(warningsOf("bits 64\na: mov al, [rel 5]\nmov al, [rel a]"), [
+    "2: A number is no address relative to RIP: it is taken as it is",
+  ]);
+});
+
 nasmTest("assemble() warns of no number of which NASM does not", () => {
   for (const bits of [16, 32, 64] as const satisfies readonly Bits[]) {
     const lines = [...formLines(bits)].filter((line, i) => i % 10 === 0 && /[0-9]/.test(line));

@@ -95,12 +95,12 @@ push  fs  0F A0 386
 push  gs  0F A8 386
 push  simm8:16  o16 6A ib mode 186
 push  simm8:32  o32 6A ib no64 mode 186
-push  simm8:32  6A ib only64 186
-push  simm8:64  6A ib only64 mode 186
+push  simm8:32  6A ib only64 d64 186
+push  simm8:64  6A ib only64 d64 mode 186
 push  imm16  o16 68 iw mode 186
 push  imm32  o32 68 id no64 mode 186
-push  imm32  68 id only64 x64
-push  imm64  68 id only64 mode 186
+push  imm32  68 id only64 d64 x64
+push  imm64  68 id only64 d64 mode 186
 pop  rv  58+r d64
 pop  r/mv  8F /0 d64
 pop  es  07 no64
@@ -238,7 +238,7 @@ jcc  rel  0F 80+cc cz bnd 386
 jcc  relany  70+ncc jlen E9 cz bnd
 jcxz  rel8  a16 E3 cb no64
 jecxz  rel8  a32 E3 cb
-jrcxz  rel8  a64 E3 cb only64
+jrcxz  rel8  a64 E3 cb only64 d64
 loopne loope loop  rel8  E0+n cb
 loopne loope loop  rel8, cx  a16 E0+n cb no64
 loopne loope loop  rel8, ecx  a32 E0+n cb
@@ -256,8 +256,8 @@ retw  imm16  C2 iw bnd
 retnw  imm16  o16 C2 iw bnd
 retd retnd  o32 C3 no64 bnd
 retd retnd  imm16  o32 C2 iw no64 bnd
-retq retnq  C3 only64 bnd
-retq retnq  imm16  C2 iw only64 bnd
+retq retnq  C3 only64 d64 bnd
+retq retnq  imm16  C2 iw only64 d64 bnd
 retfw  o16 CB
 retfw  imm16  o16 CA iw
 retfd  o32 CB

@@ -364,7 +364,7 @@ export class Preprocessor implements Host {
     if (this.#enter(expanded, first)) return;
     const isFreed = this.isCleared && head !== undefined &&
       directiveMacros.has(head.text.toLowerCase());
-    if (isFreed && !isOperator(expanded[skipSpace(expanded, first + 1)], ":")) {
+    if (isFreed && !/^(:|equ)$/i.test(expanded[skipSpace(expanded, first + 1)]?.text ?? "")) {
       const word = head.text;
       return this.fail(`${word} is a macro that %clear has taken away: write [${word} …]`, word);
     }
@@ -715,7 +715,7 @@ export class Preprocessor implements Host {
         base: () => unknownValue,
       });
       if (isScalar(value)) return value.number;
-      if (value.unknown) return this.#probe(text);
+      if (value.unknown && expression.kind !== "constant") return this.#probe(text);
       this.fail("The expression must be a number");
     } catch (error) {
       if (!(error instanceof AssemblyError)) throw error;
