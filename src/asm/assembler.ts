@@ -30,6 +30,7 @@ import {
 import type { Bits } from "./instructions.ts";
 import { bytePieces, countPiece, type ListedLine, type Piece, reservedPieces } from "./listing.ts";
 import { plainLines, type PreprocessedLine, type PreprocessResult, probePrefix } from "./lines.ts";
+import { meantByForeign, meantBySymbol } from "./mistakes.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
 import { PlacementError, placeSections, Section } from "./section.ts";
 
@@ -335,7 +336,8 @@ export class Assembler {
         const statement = this.#parser.parse(line, enter);
         if (statement.isOrphan) {
           this.#warn(
-            `The label ${statement.label} stands alone without a colon: is it a typing error?`,
+            `The label ${statement.label} stands alone without a colon` +
+              (meantByForeign(statement.label!) || ": is it a typing error?"),
             {
               line,
             },
@@ -803,8 +805,12 @@ export class Assembler {
     if (this.#pass !== "last") return;
     const reason = this.#externals.has(label.name)
       ? `A flat binary cannot refer to the external symbol "${label.name}"`
-      : `Symbol "${label.name}" is not defined`;
+      : `Symbol "${label.name}" is not defined${meantBySymbol(label.name, this.#defined())}`;
     throw new AssemblyError(reason, { line: item.line, span });
+  }
+
+  *#defined(): Generator<string> {
+    for (const { name, definedAt } of this.#labels.values()) if (definedAt) yield name;
   }
 
   /** Finds a statement's size by writing it where nobody looks. */
@@ -824,7 +830,8 @@ export class Assembler {
     if (!isScalar(value)) throw this.#mustBeKnown("times", value, { item, expression: times });
     if (value.number < 0n || value.number > mostTimes) {
       throw new AssemblyError(
-        `times takes a number from 0 to ${mostTimes}, not ${value.number}`,
+        `times takes a number from 0 to ${mostTimes}, not ${value.number}` +
+          (value.number < 0n ? ": does what it is to fill up hold too much already?" : ""),
         { line, span: times.span },
       );
     }

@@ -15,6 +15,7 @@ import {
   type Row,
   type Vex,
 } from "./instructions.ts";
+import { whyNone } from "./mistakes.ts";
 import type { Operand } from "./operand.ts";
 import { type Instruction, isPlainAddress, OTHER, type Prefixes } from "./parser.ts";
 import type { Register } from "./register.ts";
@@ -154,7 +155,7 @@ function findRow(instruction: Instruction, place: Place): Row {
     throw fail("The operation size is not specified: write byte, word, dword or qword");
   }
   if (known.all.length === 0) throw fail(`There is no ${mnemonic} in ${place.bits}-bit mode`);
-  throw fail(`There is no ${mnemonic} with ${operands.length === 0 ? "no" : "these"} operands`);
+  throw fail(whyNone(instruction, known.all));
 }
 
 /** Whether the CPU that the source is for has an instruction. */
@@ -456,7 +457,7 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
   let mode = 2;
   if (size === 16) {
     const form = shortForm(base, index, scale);
-    if (form < 0) throw fail("There is no such 16-bit address");
+    if (form < 0) throw fail("A 16-bit address is made of bx or bp, si or di, and a number");
     address.modrm = form;
     if (isKnown && small === 0n && form !== 6 && operand.displacementSize === 0) mode = 0;
   } else {
@@ -939,7 +940,8 @@ function emitImmediates(
       const size = immediates[next++]!;
       const at = out.length;
       out.number(0n, size);
-      patchRelative(operand.value, { at, size, start, place, out, span: operand });
+      const hasLonger = row.isOptional;
+      patchRelative(operand.value, { at, size, start, place, out, span: operand, hasLonger });
     }
   }
 }
@@ -948,10 +950,15 @@ interface Patch extends Immediates {
   readonly at: number;
   readonly size: number;
   readonly span?: Span;
+  /** Whether the instruction has a form for targets farther away. */
+  readonly hasLonger?: boolean;
 }
 
 /** Writes the distance from the end of the instruction to a target. */
-function patchRelative(value: Value, { at, size, start, place, out, span }: Patch): void {
+function patchRelative(
+  value: Value,
+  { at, size, start, place, out, span, hasLonger }: Patch,
+): void {
   const length = out.length - start;
   const end = place.offset + length;
   let distance: number;
@@ -968,8 +975,9 @@ function patchRelative(value: Value, { at, size, start, place, out, span }: Patc
   }
   // How far a target outside the section is, NASM does not ask.
   if (size === 1 && target !== undefined && (distance < -128 || distance > 127)) {
+    const longer = hasLonger ? ": leave out short" : ": it has no other form";
     throw new AssemblyError(
-      `The short jump is out of range: ${distance} is not in -128 to 127`,
+      `The short jump is out of range: ${distance} is not in -128 to 127${longer}`,
       { line: place.line, span },
     );
   }

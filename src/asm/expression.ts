@@ -1,5 +1,6 @@
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import type { Lexer, TokenKind } from "./lexer.ts";
+import { meantAt } from "./mistakes.ts";
 import { findRegister, type Register } from "./register.ts";
 import { encodeString, isStringFunction } from "./unicode.ts";
 
@@ -295,7 +296,11 @@ export class ExpressionParser {
       case "float":
         throw lexer.error("A floating-point constant cannot be part of an expression");
       default:
-        throw lexer.error(`Expected an expression, found ${lexer.written()}`);
+        throw lexer.error(
+          `Expected an expression, found ${lexer.written()}${
+            meantAt(lexer.line.text, lexer.start)
+          }`,
+        );
     }
   }
 

@@ -42,7 +42,7 @@
  * - `VEX.L0.66.0F38.W1`, as in the manual (`XOP.L0.0A` with AMD's map); the operand in VEX.vvvv is written `vvvv:ry`
  *
  * and then, in words: `no64` (not in 64-bit mode), `only64` (only there), `d64` (64-bit operands need no
- * REX.W there), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
+ * REX.W there, and `o64` sets none), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
  * operand without a size has the mode's), `wait` (9B stands before it), `MR` (of two registers the
  * first is the r/m field), `twice` (the register is both fields), `bnd` (F2 before it is BND, not REPNE), `jlen` (the length of
  * the near jump that is skipped), `nohigh` (AH and its like are not taken), `qword` and `oword` (this size may
@@ -247,6 +247,11 @@ export function isMnemonic(mnemonic: string): boolean {
   return findSources(mnemonic) !== undefined;
 }
 
+/** Every mnemonic, families of condition codes by their stem: `jcc`. */
+export function mnemonics(): Iterable<string> {
+  return (index ??= indexTables()).keys();
+}
+
 const knownSources = new Map<string, Source[]>();
 
 /** The rows of a mnemonic, or of the family that it is in by its condition code. */
@@ -295,6 +300,7 @@ function indexTables(): Map<string, Source[]> {
     const gap = row.indexOf("  ");
     if (gap <= 0) continue;
     for (const [place, name] of row.slice(0, gap).split(" ").entries()) {
+      if (name === "-") continue;
       const rows = index.get(name);
       if (rows) rows.push({ row, place });
       else index.set(name, [{ row, place }]);
@@ -306,7 +312,6 @@ function indexTables(): Map<string, Source[]> {
 /** Every mnemonic of the table with its rows as written: for tests that walk all of it. */
 export function* allRows(): Generator<{ mnemonic: string; row: string; place: number }> {
   for (const [mnemonic, rows] of indexTables()) {
-    if (mnemonic === "-") continue;
     for (const { row } of rows) {
       if (!/^(j|set|cmov)cc$/.test(mnemonic)) {
         yield {

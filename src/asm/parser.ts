@@ -1,4 +1,4 @@
-import type { SourceLine, Span } from "./error.ts";
+import type { AssemblyError, SourceLine, Span } from "./error.ts";
 import {
   type Expression,
   ExpressionParser,
@@ -8,6 +8,7 @@ import {
 } from "./expression.ts";
 import { FAR, IMMEDIATE, isMnemonic, MEMORY, REGISTER } from "./instructions.ts";
 import { Lexer } from "./lexer.ts";
+import { isForeign, meantAt, meantBy } from "./mistakes.ts";
 import { type Distance, Operand } from "./operand.ts";
 import { findRegister, type Register } from "./register.ts";
 
@@ -271,8 +272,9 @@ export class Parser {
       const span = { start: lexer.start, end: lexer.end };
       lexer.next();
       if (!lexer.accept(":")) {
+        if (lexer.kind === "name" && isForeign(lexer.text)) throw this.#unknown(lexer.text);
         if (!isInstructionNext(lexer)) {
-          throw lexer.error(`Unknown instruction "${label}"`, span);
+          throw this.#unknown(label, span);
         }
         isOrphan = isAtEnd(lexer);
       }
@@ -288,8 +290,13 @@ export class Parser {
   finish(): void {
     const lexer = this.lexer;
     if (lexer.kind !== "end") {
-      throw lexer.error(`Expected the end of the line, found ${lexer.written()}`);
+      const hint = meantAt(lexer.line.text, lexer.start);
+      throw lexer.error(`Expected the end of the line, found ${lexer.written()}${hint}`);
     }
+  }
+
+  #unknown(word: string, span?: Span): AssemblyError {
+    return this.lexer.error(`Unknown instruction "${word}"${meantBy(word)}`, span);
   }
 
   /** A directive in its primitive form, `[bits 16]`; what stands behind it is of no account. */
@@ -314,7 +321,8 @@ export class Parser {
   #body(): Body {
     const lexer = this.lexer;
     if (lexer.kind !== "name") {
-      throw lexer.error(`Expected an instruction, found ${lexer.written()}`);
+      const hint = meantAt(lexer.line.text, lexer.start);
+      throw lexer.error(`Expected an instruction, found ${lexer.written()}${hint}`);
     }
     const name = lexer.text;
     const word = findWord(name);
@@ -343,7 +351,7 @@ export class Parser {
       case "directive":
         return this.#directive(name.toLowerCase(), word.takesArguments);
       default:
-        throw lexer.error(`Unknown instruction ${lexer.written()}`);
+        throw this.#unknown(name);
     }
   }
 
@@ -715,7 +723,8 @@ function isLabel(lexer: Lexer): boolean {
 
 /** Whether a label may stand before what is next without a colon between them. */
 function isInstructionNext(lexer: Lexer): boolean {
-  return lexer.kind === "end" || (lexer.kind === "name" && findWord(lexer.text).kind !== "name");
+  return lexer.kind === "end" ||
+    (lexer.kind === "name" && !/^(name|reserved)$/.test(findWord(lexer.text).kind));
 }
 
 /** Whether a segment register and a colon are next. */

@@ -92,8 +92,8 @@ Deno.test("assemble() names the mode in which an instruction would assemble", ()
     "bits 64\nmov ax, [bx]": "mov ax, [bx] needs bits 16 or 32",
     "bits 32\njmp rax": "jmp rax needs bits 64",
     // In no mode:
-    "mov al, bx": "There is no mov with these operands",
-    "jmp short $+500": "The short jump is out of range: 498 is not in -128 to 127",
+    "mov al, bx": "There is no mov with operands of 8 and 16 bits: both must have the same size",
+    "jmp short $+500": "The short jump is out of range: 498 is not in -128 to 127: leave out short",
   };
   for (const [source, reason] of Object.entries(reasons)) {
     assertEquals(assertThrows(() => assemble(source), AssemblyError).reason, reason, source);

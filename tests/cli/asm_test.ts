@@ -100,7 +100,7 @@ asmTest(
     assertEquals((await asm()).stdout, "01\n");
     assertStringIncludes(
       (await asm("-I", `${folder}/most`)).stderr,
-      `${folder}/most/b.inc:2:1: There is no mov with no operands\n  mov\n  ^~~\n` +
+      `${folder}/most/b.inc:2:1: mov takes 2 operands, not 0\n  mov\n  ^~~\n` +
         `  in include at ${folder}/deep/a.asm:1\n`,
     );
   },

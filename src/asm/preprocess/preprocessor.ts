@@ -17,6 +17,7 @@ import {
   probePrefix,
   splitLines,
 } from "../lines.ts";
+import { isForeign, meantBy } from "../mistakes.ts";
 import type { PreprocessOptions } from "../preprocess.ts";
 import { findDirective } from "./directives.ts";
 import { type Call, type Line, matchCall, type MultiMacro } from "./multi.ts";
@@ -320,6 +321,11 @@ export class Preprocessor implements Host {
   /** Does what a directive says. Returns false if the line is none, or is not obeyed here. */
   #obey(tokens: Token[], isSkipped: boolean): boolean {
     if (isOperator(tokens[0], "#")) {
+      const word = `#${tokens[1]?.text}`;
+      if (isForeign(word)) {
+        this.fail(`Unknown directive ${word}${meantBy(word)}`, word);
+        return true;
+      }
       findDirective("%line")!.obey(this, tokens, 0);
       return true;
     }
