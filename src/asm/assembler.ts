@@ -28,7 +28,7 @@ import {
   type FloatMode,
 } from "./float.ts";
 import type { Bits } from "./instructions.ts";
-import { bytePieces, countPiece, type ListedLine, type Piece, reservedPieces } from "./listing.ts";
+import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
 import { plainLines, type PreprocessedLine, type PreprocessResult, probePrefix } from "./lines.ts";
 import { meantByForeign, meantBySymbol } from "./mistakes.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
@@ -347,6 +347,7 @@ export class Assembler {
         if (body?.kind === "directive") {
           const absolute = this.#directive(body.name, body.arguments, line);
           this.#addItem(line, { ...statement, body: absolute });
+          if (absolute?.kind === "absolute") this.#section = absolute.section;
         } else this.#addItem(line, statement);
       } catch (error) {
         this.#keep(error);
@@ -493,9 +494,9 @@ export class Assembler {
         break;
       case "absolute": {
         const expression = this.#readArgument(line, span);
-        this.#section = new Section("absolute", { isAbsolute: true });
-        this.#sections.push(this.#section);
-        return { kind: "absolute", expression };
+        const section = new Section("absolute", { isAbsolute: true });
+        this.#sections.push(section);
+        return { kind: "absolute", expression, section };
       }
       case "global":
       case "static":
@@ -757,6 +758,10 @@ export class Assembler {
     }
     const before = label.value;
     const value = evaluate(body.expression, this.#scope(item));
+    const isWrongHere = this.#pass === "first" ? value.unknown : !isScalar(value);
+    if (isWrongHere && label.name.startsWith(probePrefix)) {
+      throw this.#mustBeKnown("This directive", value, { item, expression: body.expression });
+    }
     if (label.definedAt !== item.line) return this.#checkSame(item, label, value);
     const register = value.terms.find(({ of }) => "class" in of);
     if (register) {
@@ -875,8 +880,7 @@ export class Assembler {
   #writeItem(item: Item, body: Body, out: Bytes): void {
     const { section, times } = item;
     if (body.kind === "absolute") {
-      section.offset = this.#absoluteAddress(item, body.expression);
-      item.offset = section.offset;
+      body.section.offset = this.#absoluteAddress(item, body);
       return;
     }
     const count = this.#count(item);
@@ -901,14 +905,17 @@ export class Assembler {
     for (let i = 0; i < count; i++) this.#writeOnce(body, item, out);
   }
 
-  #absoluteAddress(item: Item, expression: Expression): number {
+  #absoluteAddress(
+    item: Item,
+    { expression, section }: Body & { kind: "absolute" },
+  ): number {
     const value = evaluate(expression, this.#scope(item));
     const { unknown, terms, number } = value;
     const isAddress = terms.length === 1 && terms[0]!.factor === 1 && !("class" in terms[0]!.of);
     if (unknown || (terms.length > 0 && !isAddress)) {
       throw this.#mustBeKnown("absolute", value, { item, expression });
     }
-    item.section.base = terms[0]?.of as Base | undefined;
+    section.base = terms[0]?.of as Base | undefined;
     return Number(number);
   }
 
@@ -1222,13 +1229,13 @@ export class Assembler {
     const out = new Bytes();
     let repeated = count;
     if (body.kind === "ready") out.copy(this.#code, item.code, item.code + size);
-    else if (body.kind === "reserve") return reservedPieces(size, offset);
+    else if (body.kind === "reserve") return [reservedPiece(size, offset)];
     else if (body.kind === "incbin") {
       const bytes = countPiece("bin", size / count, offset);
       return count > 1 ? [bytes, countPiece("rep", count, offset)] : [bytes];
     } else {
       const isAlignment = body.kind === "align";
-      if (isAlignment && body.fill.kind === "reserve") return reservedPieces(size, offset);
+      if (isAlignment && body.fill.kind === "reserve") return [reservedPiece(size, offset)];
       out.marks = [];
       const said = this.#warnings.length;
       section.offset = offset;

@@ -98,9 +98,8 @@ export function countPiece(kind: "res" | "bin" | "rep", count: number, offset: n
 }
 
 /** What is shown for reserved space: a question mark a digit as long as that is short. */
-export function reservedPieces(count: number, offset: number): Piece[] {
-  if (count > 8) return [countPiece("res", count, offset)];
-  return Array.from({ length: count }, (_, i) => ({ offset: offset + i, text: "??" }));
+export function reservedPiece(count: number, offset: number): Piece {
+  return count > 8 ? countPiece("res", count, offset) : { offset, text: "??".repeat(count) };
 }
 
 /** What is shown for bytes with their marks; the first one is at `offset` in its section. */
@@ -116,7 +115,7 @@ export function bytePieces(out: Bytes, offset: number): Piece[] {
       at += mark.size;
       continue;
     }
-    pieces.push(...reservedPieces(reserved, offset + at - reserved));
+    if (reserved > 0) pieces.push(reservedPiece(reserved, offset + at - reserved));
     reserved = 0;
     if (at === bytes.length) break;
     const size = mark?.size ?? 1;

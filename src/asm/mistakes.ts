@@ -108,6 +108,7 @@ function nearest(name: string, names: Iterable<string>): string | undefined {
   const lower = name.toLowerCase();
   let near: string | undefined;
   for (const other of names) {
+    if (other === name) continue;
     if (other.toLowerCase() === lower) return other;
     if (near === undefined && name.length > 2 && isOneSlip(lower, other.toLowerCase())) {
       near = other;

@@ -11,6 +11,7 @@ import { Lexer } from "./lexer.ts";
 import { isForeign, meantAt, meantBy } from "./mistakes.ts";
 import { type Distance, Operand } from "./operand.ts";
 import { findRegister, type Register } from "./register.ts";
+import type { Section } from "./section.ts";
 
 /** An instruction as read. */
 export interface Instruction {
@@ -80,7 +81,12 @@ export type Body =
     readonly fill: Body;
     readonly reserves: boolean;
   }
-  | { readonly kind: "absolute"; readonly expression: Expression }
+  | {
+    readonly kind: "absolute";
+    readonly expression: Expression;
+    /** What holds the lines that follow. */
+    readonly section: Section;
+  }
   | {
     readonly kind: "directive";
     readonly name: string;
@@ -241,12 +247,14 @@ const noPrefixes: Prefixes = Object.freeze({
 export class Parser {
   /** The lexer, on the line last read: a directive's arguments are taken from it. */
   readonly lexer: Lexer;
+  readonly #surroundings: Surroundings;
   readonly #expressions: ExpressionParser;
   #times: Expression | undefined;
 
   /** @param surroundings What the expressions hang on. */
   constructor(surroundings: Surroundings) {
     this.lexer = new Lexer({ text: "", file: "", line: 0, depth: 0 });
+    this.#surroundings = surroundings;
     this.#expressions = new ExpressionParser(this.lexer, surroundings);
   }
 
@@ -579,16 +587,23 @@ export class Parser {
 
   /**
    * The values of `db` and the like, up to the end of the line or a closing parenthesis. As in NASM
-   * one more token may stand behind a number, and counts for nothing.
+   * one more token may stand behind a number, and counts for nothing; of two strings nothing counts
+   * from the second one on.
    */
   #items(closing: "end" | ")"): DataItem[] {
     const items: DataItem[] = [];
     const lexer = this.lexer;
     while (lexer.kind !== closing) {
+      const isString = lexer.kind === "string";
       const item = this.#item();
       items.push(item);
       const isSpare = item.kind === "expression" && lexer.kind !== "," && lexer.kind !== closing;
-      if (isSpare && lexer.kind !== "end") lexer.next();
+      if (isSpare && lexer.kind !== "end") {
+        this.#surroundings.warn("What stands here counts for nothing: is a comma missing?", lexer);
+        const isSecond = isString && lexer.kind === "string";
+        lexer.next();
+        while (isSecond && lexer.kind !== closing && !isAtEnd(lexer)) lexer.next();
+      }
       if (!lexer.accept(",")) break;
     }
     return items;

@@ -222,5 +222,12 @@ nasmTest("preprocess() refuses only what NASM refuses", () => {
 
 Deno.test("preprocess() takes values from the assembler until they settle", () => {
   assertEquals(hex("a: nop\nnop\nb:\n%assign d b-a\n%rep d\ndb d\n%endrep"), "90 90 02 02");
-  assertEquals(hex("%if end > 2\nnop\n%endif\nend equ 3"), "90");
+  assertEquals(hex("end equ 3\n%if end > 2\nnop\n%endif"), "90");
+});
+
+Deno.test("preprocess() takes no value of what is defined later, nor an address", () => {
+  for (const source of ["%if end > 2\nnop\n%endif\nend equ 3", "%rep b-a\nnop\n%endrep\na:\nb:"]) {
+    assertThrows(() => hex(source), AssemblyError, "a symbol in it is defined later or nowhere");
+  }
+  assertThrows(() => hex("%assign here $"), AssemblyError, "takes a number, not an address");
 });

@@ -50,6 +50,13 @@ Deno.test("assemble() warns of targets and addresses that are not what they seem
   ]);
 });
 
+Deno.test("assemble() warns of data that a missing comma takes away", () => {
+  assertEquals(warningsOf("dw 5 6\ndw 'it''s', 1"), [
+    "1: What stands here counts for nothing: is a comma missing?",
+    "2: What stands here counts for nothing: is a comma missing?",
+  ]);
+});
+
 nasmTest("assemble() warns of no number of which NASM does not", () => {
   for (const bits of [16, 32, 64] as const satisfies readonly Bits[]) {
     const lines = [...formLines(bits)].filter((line, i) => i % 10 === 0 && /[0-9]/.test(line));

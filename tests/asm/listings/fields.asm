@@ -162,3 +162,5 @@ section .text
 lea ax, 5
 lea ax, foo
 foo:
+        dq      0, ?, 0, 1.5
+        dw      1, 2, 3, 4, ?, 5
