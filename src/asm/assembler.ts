@@ -29,7 +29,13 @@ import {
 } from "./float.ts";
 import type { Bits } from "./instructions.ts";
 import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
-import { plainLines, type PreprocessedLine, type PreprocessResult, probePrefix } from "./lines.ts";
+import {
+  laterPrefix,
+  plainLines,
+  type PreprocessedLine,
+  type PreprocessResult,
+  probePrefix,
+} from "./lines.ts";
 import { meantByForeign, meantBySymbol } from "./mistakes.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
 import { PlacementError, placeSections, Section } from "./section.ts";
@@ -759,7 +765,8 @@ export class Assembler {
     const before = label.value;
     const value = evaluate(body.expression, this.#scope(item));
     const isWrongHere = this.#pass === "first" ? value.unknown : !isScalar(value);
-    if (isWrongHere && label.name.startsWith(probePrefix)) {
+    const { name } = label;
+    if (isWrongHere && name.startsWith(probePrefix) && !name.startsWith(laterPrefix)) {
       throw this.#mustBeKnown("This directive", value, { item, expression: body.expression });
     }
     if (label.definedAt !== item.line) return this.#checkSame(item, label, value);

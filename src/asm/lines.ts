@@ -25,6 +25,9 @@ export interface Diagnostic {
 /** How the symbols begin that carry values from the assembler back to the preprocessor. */
 export const probePrefix = "..@probe.";
 
+/** The same where the value may be of what is defined later: NASM says nothing of it in `%elif`. */
+export const laterPrefix = `${probePrefix}later.`;
+
 /** What preprocessing gave. */
 export interface PreprocessResult {
   readonly lines: readonly PreprocessedLine[];

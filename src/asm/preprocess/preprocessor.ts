@@ -12,6 +12,7 @@ import { floatFunction } from "../float.ts";
 import { Lexer } from "../lexer.ts";
 import {
   type Diagnostic,
+  laterPrefix,
   type PreprocessedLine,
   type PreprocessResult,
   probePrefix,
@@ -751,7 +752,7 @@ export class Preprocessor implements Host {
    */
   #probe(expression: string): bigint {
     const index = this.#probes.length;
-    const name = probePrefix + index;
+    const name = (this.#isForgiving ? laterPrefix : probePrefix) + index;
     this.#probes.push(name);
     const lead = `${name} equ `;
     const line = this.#push(lead + expression, undefined);
