@@ -1,14 +1,6 @@
 import { Bytes } from "./bytes.ts";
 import { anyCpu, changeCpu, type Cpu, level32, level64 } from "./cpu.ts";
-import {
-  checkSize,
-  encode,
-  finalValue,
-  markAddress,
-  modesOf,
-  neither,
-  type Place,
-} from "./encode.ts";
+import { checkSize, encode, finalValue, markAddress, modesOf, neither } from "./encode.ts";
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
 import {
   type Base,
@@ -36,6 +28,7 @@ import {
   type PreprocessResult,
   probePrefix,
 } from "./lines.ts";
+import type { Place } from "./match.ts";
 import { meantByForeign, meantBySymbol } from "./mistakes.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
 import { PlacementError, placeSections, Section } from "./section.ts";

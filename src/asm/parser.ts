@@ -1,11 +1,5 @@
 import type { AssemblyError, SourceLine, Span } from "./error.ts";
-import {
-  type Expression,
-  ExpressionParser,
-  floatNames,
-  isScalar,
-  type Surroundings,
-} from "./expression.ts";
+import { type Expression, ExpressionParser, floatNames, type Surroundings } from "./expression.ts";
 import { FAR, IMMEDIATE, isMnemonic, MEMORY, REGISTER } from "./instructions.ts";
 import { Lexer } from "./lexer.ts";
 import { isForeign, meantAt, meantBy } from "./mistakes.ts";
@@ -788,10 +782,4 @@ function endsOperand(lexer: Lexer): boolean {
 
 function endsItem(lexer: Lexer): boolean {
   return endsOperand(lexer) || lexer.following() === ")";
-}
-
-/** Whether a memory operand's brackets hold no register. */
-export function isPlainAddress(operand: Operand): boolean {
-  return isScalar(operand.value) ||
-    operand.value.terms.every((term) => !("class" in term.of));
 }
