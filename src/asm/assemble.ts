@@ -1,8 +1,9 @@
-import { type AssembleOptions, Assembler, type Assembly } from "./assembler.ts";
+import { Assembler } from "./assembler.ts";
+import type { AssembleOptions, Assembly } from "./assembly.ts";
 import type { FloatMode } from "./float.ts";
 import { preprocess } from "./preprocess.ts";
 
-export type { AssembleOptions, Assembly, AssemblyWarning, ListingRow } from "./assembler.ts";
+export type { AssembleOptions, Assembly, AssemblyWarning, ListingRow } from "./assembly.ts";
 
 /**
  * Assembles a source in NASM's syntax into a flat binary, byte for byte as NASM 2.16.01 does

@@ -1,4 +1,4 @@
-import type { AssemblyWarning } from "./assembler.ts";
+import type { AssemblyWarning } from "./assembly.ts";
 import type { Bytes } from "./bytes.ts";
 
 /** What a listing shows in one piece, such as a byte or an address in brackets. */
