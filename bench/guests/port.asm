@@ -1,6 +1,7 @@
-; Writes a port 10,000 times.
+; Writes a port 200,000 times.
         bits    16
-        mov     cx, 10000
+        mov     ecx, 200000
 .next:  out     0x42, al
-        loop    .next
+        dec     ecx
+        jnz     .next
         hlt
