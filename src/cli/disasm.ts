@@ -19,7 +19,7 @@ Usage: deno run --allow-read main.ts disasm [OPTION…] FILE
 FILE is what run takes; a source is assembled first. Every byte is taken for code, but in an ELF file
 only those of executable segments. An instruction begins at every label and with every source line.
 
-Options, besides those of run (main.ts run --help):
+Options, besides those that run has for the guest, but --expect (main.ts run --help):
   --bits N   16, 32 or 64; otherwise what a source says, and the guest's mode
   --json     one JSON document: address, bytes, text and label of each instruction
   --help     this`,

@@ -4,8 +4,8 @@ import { type Parsed, UsageError } from "./usage.ts";
 
 /** The options with one value that a guest's directives have too. */
 export const values = ["mode", "ram", "load", "entry", "stack", "irqchip", "io", "timeout"];
-/** Those that can be given again and again. */
-export const lists = ["cpuid", "set", "expect"];
+/** Those that can be given again and again; `run` has `expect` besides. */
+export const lists = ["cpuid", "set"];
 
 /** Reads the one guest that is named, and warns on stderr of what is doubtful about it. */
 export function readProgram(parsed: Parsed): Program {
@@ -27,7 +27,9 @@ function fileOf({ words }: Parsed): string {
 function overridesOf({ values: given, lists: givenLists }: Parsed): Override[] {
   const all = [
     ...values.map((name) => [name, given.get(name)] as const),
-    ...lists.flatMap((name) => givenLists.get(name)!.map((text) => [name, text] as const)),
+    ...[...lists, "expect"].flatMap((name) =>
+      (givenLists.get(name) ?? []).map((text) => [name, text] as const)
+    ),
   ];
   return all.flatMap(([name, text]) =>
     text === undefined ? [] : [{ name, at: { file: `--${name}`, line: 1, text, start: 0 } }]

@@ -200,7 +200,7 @@ function hostRows({ kernel, cpu, backend, parameters, device, unreadable }: Host
     ["Hardware", listed([extension ?? "shows no VMX or SVM", ...settings])],
     ["Kernel", listed([`Linux ${kernel}`, ...(cpu.hypervisor ? ["in a virtual machine"] : [])])],
     ["KVM", [backend ?? "no kvm_intel, kvm_amd or kvm_pvm that works"]],
-    ["/dev/kvm", [device === undefined ? "nothing is known of it" : deviceText(device)]],
+    ["/dev/kvm", [device === undefined ? "none that can be looked at" : deviceText(device)]],
   ];
   if (unreadable.length > 0) rows.push(["Unread", ["run as root to read", ...unreadable]]);
   return rows;

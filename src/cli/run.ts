@@ -67,7 +67,7 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
     const parsed = parseOptions(args, {
       flags: ["regs", "stats", "json"],
       values: [...values, "dump-file", "repeat"],
-      lists: [...lists, "dump"],
+      lists: [...lists, "expect", "dump"],
     });
     const program = readProgram(parsed);
     const dumps = parsed.lists.get("dump")!.map((text) => parseDump(text, program));

@@ -34,7 +34,7 @@ Usage: deno run --allow-ffi --allow-read main.ts trace [OPTION…] FILE
 A line shows the address, the bytes, the source line or the disassembly, and the registers, flags
 and memory that the instruction changed. On a terminal it waits after every screenful.
 
-Options, besides those of run (main.ts run --help):
+Options, besides those that run has for the guest, but --expect (main.ts run --help):
   --from ADDRESS  begin at this instruction: an address, linear or physical, or a label, main + 3
   --to ADDRESS    end behind this one
   --steps N       end after N lines

@@ -243,6 +243,14 @@ kvmTest(
   },
 );
 
+Deno.test("trace and disasm take no --expect, which only run looks at", async () => {
+  for (const command of ["trace", "disasm"]) {
+    const { code, stdout, stderr } = await withGuest([command, "--expect", "ax = 42"], SOURCE);
+    assertEquals([code, stdout], [2, ""]);
+    assertStringIncludes(stderr, "There is no option --expect");
+  }
+});
+
 Deno.test("disasm shows labels, addresses, bytes and instructions", async () => {
   const { code, stdout } = await withGuest(["disasm"], SOURCE);
   assertEquals(
