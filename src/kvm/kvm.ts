@@ -7,7 +7,7 @@ import { cString, flags, type Libc, libc as systemLibc } from "./libc.ts";
 import type { CpuidEntry } from "./state.ts";
 import { kvmCpuid2, kvmCpuidEntry2, kvmMsrList, uapi } from "./uapi.ts";
 import { readMsrs } from "./vcpu.ts";
-import { Vm } from "./vm.ts";
+import { type SharedVm, Vm } from "./vm.ts";
 
 /** How {@linkcode Kvm.open} opens KVM. */
 export interface KvmOptions {
@@ -186,7 +186,31 @@ export class Kvm implements Disposable {
       fd < 0 && libc.errno() === errnos.EINTR
     );
     if (fd < 0) throw callFailed("create a VM", "KVM_CREATE_VM", libc.errno());
-    const vm: Vm = new Vm(new Descriptor(libc, fd, "the VM"), this, () => this.#vms.delete(vm));
+    const vm = new Vm(new Descriptor(libc, fd, "the VM"), this, (vm) => this.#vms.delete(vm));
+    this.#vms.add(vm);
+    return vm;
+  }
+
+  /**
+   * The VM of another thread ({@linkcode Vm.share}): this one sees the same RAM and may create further
+   * vCPUs, which run while those of the other thread do.
+   *
+   * What concerns the VM as a whole stays with the one that was shared: adding and removing memory,
+   * the dirty log, the interrupt controller, snapshots. A snapshot there does not see what is
+   * written here to the RAM's bytes, and coalesced writes of all vCPUs lie in one ring, which one
+   * thread drains. With an interrupt controller a vCPU but 0 waits for a startup interrupt
+   * ({@linkcode Vcpu.setMpState}; {@linkcode startIn} does without).
+   *
+   * The descriptor and the RAM are there until both sides have closed theirs, in any order. Nothing
+   * in another thread ends a `run` here, not even `worker.terminate()`, after which what the worker
+   * held stays until the process ends: its guest halts, or a {@linkcode Tick} of its own gives the
+   * worker a turn.
+   *
+   * @returns The VM, closed by the caller or with this KVM.
+   * @throws {TypeError} When all who held it, or one of its memory slots, have closed it.
+   */
+  attachVm(shared: SharedVm): Vm {
+    const vm = Vm.attach(shared, this, (vm) => this.#vms.delete(vm));
     this.#vms.add(vm);
     return vm;
   }

@@ -1,4 +1,5 @@
 import { callFailed } from "./error.ts";
+import { firstHolder, hold, type Holders, letGo, type Shared } from "./holders.ts";
 import { flags, type Libc } from "./libc.ts";
 
 /** x86's page and KVM's unit of guest memory, in bytes. */
@@ -17,6 +18,8 @@ export interface MappingOptions {
   private?: boolean;
   /** What it is, for messages: `guest RAM`. */
   what: string;
+  /** It is mapped already: another thread shares it. */
+  shared?: Shared<bigint>;
 }
 
 /**
@@ -24,7 +27,8 @@ export interface MappingOptions {
  *
  * After {@linkcode Mapping.close} every array over it, also those the caller made from its
  * buffer, has length 0: the buffer is detached before the memory is unmapped, so that a stale
- * array reads nothing instead of crashing the process.
+ * array reads nothing instead of crashing the process. Where threads share it, each has arrays of
+ * its own, and the last to close it unmaps it.
  */
 export class Mapping implements Disposable {
   readonly #libc: Libc;
@@ -33,45 +37,36 @@ export class Mapping implements Disposable {
   /** All of it. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #size: bigint;
+  /** Once it is shared. */
+  #holders: Holders | undefined;
 
   /**
    * @param size In bytes: a positive multiple of 4096.
    * @throws {KvmError} When `mmap` fails.
    * @throws {RangeError} For a size or an offset that is no integer from 0 to 2⁵³ − 1.
+   * @throws {TypeError} When it was shared, and all who held it have closed it.
    */
   constructor(libc: Libc, size: number, options: MappingOptions) {
-    const { fd, offset = 0 } = options;
-    for (const number of [size, offset]) {
-      if (Number.isSafeInteger(number) && number >= 0) continue;
-      throw new RangeError(
-        `Cannot map ${size} bytes of ${options.what} at offset ${offset}: a size and an offset are multiples of ${PAGE_SIZE}`,
-      );
+    const { shared, what } = options;
+    if (shared !== undefined && !hold(shared.holders)) {
+      throw new TypeError(`Cannot attach ${what}: it has been unmapped`);
     }
-    const kind = fd === undefined
-      ? flags.MAP_PRIVATE | flags.MAP_ANONYMOUS | flags.MAP_NORESERVE
-      : options.private
-      ? flags.MAP_PRIVATE | flags.MAP_NORESERVE
-      : flags.MAP_SHARED;
+    this.#holders = shared?.holders;
+    this.address = shared?.value ?? map(libc, size, options);
     this.#libc = libc;
     this.#size = BigInt(size);
-    this.address = libc.mmap(
-      0n,
-      this.#size,
-      flags.PROT_READ | flags.PROT_WRITE,
-      kind,
-      fd ?? -1,
-      BigInt(offset),
-    );
-    if (this.address === MAP_FAILED) {
-      throw callFailed(`map ${size} bytes of ${options.what}`, "mmap", libc.errno());
-    }
     try {
       const pointer = Deno.UnsafePointer.create(this.address)!;
       this.bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size));
     } catch (error) {
-      libc.munmap(this.address, this.#size);
+      this.#release();
       throw error;
     }
+  }
+
+  /** For {@linkcode MappingOptions.shared} in another thread. */
+  share(): Shared<bigint> {
+    return { value: this.address, holders: this.#holders ??= firstHolder() };
   }
 
   get closed(): boolean {
@@ -82,12 +77,39 @@ export class Mapping implements Disposable {
   close(): void {
     if (this.closed) return;
     this.bytes.buffer.transfer(0);
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#holders !== undefined && !letGo(this.#holders)) return;
     this.#libc.munmap(this.address, this.#size);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** @returns Where it is. */
+function map(libc: Libc, size: number, options: MappingOptions): bigint {
+  const { fd, offset = 0, what } = options;
+  for (const number of [size, offset]) {
+    if (Number.isSafeInteger(number) && number >= 0) continue;
+    throw new RangeError(
+      `Cannot map ${size} bytes of ${what} at offset ${offset}: a size and an offset are multiples of ${PAGE_SIZE}`,
+    );
+  }
+  const kind = fd === undefined
+    ? flags.MAP_PRIVATE | flags.MAP_ANONYMOUS | flags.MAP_NORESERVE
+    : options.private
+    ? flags.MAP_PRIVATE | flags.MAP_NORESERVE
+    : flags.MAP_SHARED;
+  const protection = flags.PROT_READ | flags.PROT_WRITE;
+  const address = libc.mmap(0n, BigInt(size), protection, kind, fd ?? -1, BigInt(offset));
+  if (address === MAP_FAILED) {
+    throw callFailed(`map ${size} bytes of ${what}`, "mmap", libc.errno());
+  }
+  return address;
 }
 
 /**

@@ -17,6 +17,7 @@ export {
   type MmioExit,
   type MsrExit,
 } from "./exit.ts";
+export type { Holders, Shared } from "./holders.ts";
 export { type CpuFacts, type DeviceFacts, hostBackend, type HostFacts, hostFacts } from "./host.ts";
 export { Kvm, type KvmOptions } from "./kvm.ts";
 export { type Libc, libc } from "./libc.ts";
@@ -54,6 +55,8 @@ export {
   type MemoryOptions,
   type Msi,
   type MsrFilterOptions,
+  type SharedMemory,
+  type SharedVm,
   Vm,
   type VmSetup,
 } from "./vm.ts";

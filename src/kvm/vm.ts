@@ -1,5 +1,6 @@
 import { capabilities, type Capability } from "./capability.ts";
 import { Descriptor } from "./descriptor.ts";
+import type { Shared } from "./holders.ts";
 import { type Ioctl, ioctls } from "./ioctl.ts";
 import type { Kvm } from "./kvm.ts";
 import { addressOf, Mapping, type MappingOptions, PAGE_SIZE } from "./memory.ts";
@@ -66,13 +67,19 @@ export class GuestMemory implements Disposable {
   readonly #mapping: Mapping;
   readonly #vm: Descriptor;
   readonly #removed: () => void;
+  readonly #isAttached: boolean;
   readonly #watches = new Set<WriteWatch>();
   #log: DirtyLog | undefined;
 
-  /** Made by {@linkcode Vm.addMemory}. */
+  /** Made by {@linkcode Vm.addMemory}, or by {@linkcode Kvm.attachVm} of a slot that there is. */
   constructor(
     vm: Descriptor,
-    options: MemoryOptions & { slot: number; mapping: Mapping; removed: () => void },
+    options: MemoryOptions & {
+      slot: number;
+      mapping: Mapping;
+      removed: () => void;
+      isAttached?: boolean;
+    },
   ) {
     this.#vm = vm;
     this.slot = options.slot;
@@ -81,7 +88,8 @@ export class GuestMemory implements Disposable {
     this.readOnly = options.readOnly ?? false;
     this.#mapping = options.mapping;
     this.#removed = options.removed;
-    this.setDirtyLog(options.logDirtyPages ?? false);
+    this.#isAttached = options.isAttached ?? false;
+    if (!this.#isAttached) this.setDirtyLog(options.logDirtyPages ?? false);
   }
 
   /**
@@ -155,8 +163,10 @@ export class GuestMemory implements Disposable {
   /** Reads KVM's log, which is empty then, and hands it to everybody who watches. */
   #collect(): Uint32Array<ArrayBuffer> {
     this.#checkPresent();
+    const attempt = `read the dirty log of slot ${this.slot}`;
+    if (this.#isAttached) throw attached(attempt);
     const { bits, argument } = this.#log ?? dirtyLog(this.slot, this.size);
-    this.#vm.ioctl(ioctls.KVM_GET_DIRTY_LOG, argument, `read the dirty log of slot ${this.slot}`);
+    this.#vm.ioctl(ioctls.KVM_GET_DIRTY_LOG, argument, attempt);
     for (let i = 0; i < bits.length; i++) {
       if (bits[i] !== 0) { for (const watch of this.#watches) watch.addPages(i, bits[i]!); }
     }
@@ -207,7 +217,16 @@ export class GuestMemory implements Disposable {
     this.remove();
   }
 
+  /** For {@linkcode Vm.share}. */
+  share(): SharedMemory {
+    const { slot, guestAddress, size, readOnly } = this;
+    return { slot, guestAddress, size, readOnly, mapping: this.#mapping.share() };
+  }
+
   #set(memorySize: number, flags: number): void {
+    const at = `0x${this.guestAddress.toString(16)}`;
+    const attempt = `set memory slot ${this.slot} (${memorySize} bytes at ${at})`;
+    if (this.#isAttached) throw attached(attempt);
     const region = {
       slot: this.slot,
       flags,
@@ -218,7 +237,7 @@ export class GuestMemory implements Disposable {
     this.#vm.ioctl(
       ioctls.KVM_SET_USER_MEMORY_REGION,
       kvmUserspaceMemoryRegion.encode(region),
-      `set memory slot ${this.slot} (${memorySize} bytes at 0x${this.guestAddress.toString(16)})`,
+      attempt,
     );
   }
 }
@@ -247,6 +266,30 @@ export interface VmSetup {
   irqchip?: boolean;
   /** {@linkcode Vm.createPit} */
   pit?: { dummySpeaker: boolean };
+}
+
+/** What another thread needs of a VM ({@linkcode Vm.share}): plain data, for `postMessage`. */
+export interface SharedVm {
+  /** The VM. */
+  readonly descriptor: Shared<number>;
+  /** What was created in it. */
+  readonly setup: Readonly<VmSetup>;
+  /** Its memory slots. */
+  readonly memory: readonly SharedMemory[];
+}
+
+/** A memory slot of a {@linkcode SharedVm}. */
+export interface SharedMemory
+  extends Pick<GuestMemory, "slot" | "guestAddress" | "size" | "readOnly"> {
+  /** The memory of this process. */
+  readonly mapping: Shared<bigint>;
+}
+
+/** Two threads that each count slots, or take the dirty log, would get in each other's way. */
+function attached(attempt: string): TypeError {
+  return new TypeError(
+    `Cannot ${attempt}: this VM is attached. Do it with the one that was shared`,
+  );
 }
 
 /** A message-signalled interrupt: what a device writes, and where (Intel SDM vol. 3A §10.11). */
@@ -307,16 +350,72 @@ export interface MsrFilterOptions {
 export class Vm implements Disposable {
   readonly #descriptor: Descriptor;
   readonly #kvm: Kvm;
-  readonly #closed: () => void;
+  readonly #closed: (vm: Vm) => void;
   readonly #memory = new Map<number, GuestMemory>();
   readonly #vcpus = new Set<Vcpu>();
   readonly #setup: VmSetup = {};
+  #isAttached = false;
 
   /** Made by {@linkcode Kvm.createVm}. */
-  constructor(descriptor: Descriptor, kvm: Kvm, closed: () => void) {
+  constructor(descriptor: Descriptor, kvm: Kvm, closed: (vm: Vm) => void) {
     this.#descriptor = descriptor;
     this.#kvm = kvm;
     this.#closed = closed;
+  }
+
+  /** {@linkcode Kvm.attachVm} */
+  static attach(shared: SharedVm, kvm: Kvm, closed: (vm: Vm) => void): Vm {
+    const { libc } = kvm;
+    const vm = new Vm(Descriptor.attach(libc, shared.descriptor, "the VM"), kvm, closed);
+    vm.#isAttached = true;
+    Object.assign(vm.#setup, shared.setup);
+    try {
+      for (const memory of shared.memory) {
+        const { slot, size } = memory;
+        const mapping = new Mapping(libc, size, {
+          what: `memory slot ${slot}`,
+          shared: memory.mapping,
+        });
+        vm.#keep({ ...memory, mapping, isAttached: true });
+      }
+      return vm;
+    } catch (error) {
+      vm.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Describes the VM, with the memory slots that it has now, for {@linkcode Kvm.attachVm} in another
+   * thread, a worker: a vCPU runs only in the thread that made it, and threads run at the same time.
+   * The description is plain data for `postMessage`, of use only in this process.
+   *
+   * @example A second CPU on the same RAM, here in the same thread
+   * ```ts
+   * import { Kvm, startIn, withApicId } from "@hlt/hlt";
+   *
+   * using kvm = Kvm.open();
+   * using vm = kvm.createVm();
+   * const ram = vm.addMemory({ size: 4096 });
+   * ram.bytes.set([0xf0, 0xff, 0x06, 0x00, 0x04, 0xf4]); // lock inc word [0x400]; hlt
+   * const shared = vm.share(); // worker.postMessage(shared)
+   *
+   * using own = Kvm.open(); // from here on in the worker
+   * using attached = own.attachVm(shared);
+   * const vcpu = attached.createVcpu(1);
+   * vcpu.setCpuid(withApicId(own.supportedCpuid(), 1));
+   * startIn(attached, { vcpu, mode: "real", entry: 0, stack: 0x800, ramSize: ram.size });
+   * console.log(vcpu.run().reason, ram.bytes[0x400]); // "hlt" 1
+   * ```
+   *
+   * @throws {TypeError} When the VM is closed.
+   */
+  share(): SharedVm {
+    return {
+      descriptor: this.#descriptor.share(),
+      setup: { ...this.#setup },
+      memory: this.memory.map((memory) => memory.share()),
+    };
   }
 
   /** The number of the descriptor. */
@@ -361,8 +460,10 @@ export class Vm implements Disposable {
    * @throws {KvmError} `ENOMEM`; `EINVAL` for an address or size that is not a multiple of 4096;
    * `EEXIST` for a range that overlaps another slot. Nothing is left mapped then.
    * @throws {RangeError} For a size, address or offset that is no integer from 0 to 2⁵³ − 1.
+   * @throws {TypeError} When the VM is attached ({@linkcode Kvm.attachVm}).
    */
   addMemory(options: MemoryOptions): GuestMemory {
+    if (this.#isAttached) throw attached("add memory");
     const { size, fd, offset } = options;
     const mappingOptions: MappingOptions = {
       what: "guest RAM",
@@ -373,15 +474,28 @@ export class Vm implements Disposable {
     const mapping = new Mapping(this.#descriptor.libc, size, mappingOptions);
     let slot = 0;
     while (this.#memory.has(slot)) slot++;
+    return this.#keep({ ...options, slot, mapping });
+  }
+
+  #keep(
+    options: MemoryOptions & { slot: number; mapping: Mapping; isAttached?: boolean },
+  ): GuestMemory {
+    const { slot, mapping } = options;
     try {
       const removed = () => this.#memory.delete(slot);
-      const memory = new GuestMemory(this.#descriptor, { ...options, slot, mapping, removed });
+      const memory = new GuestMemory(this.#descriptor, { ...options, removed });
       this.#memory.set(slot, memory);
       return memory;
     } catch (error) {
       mapping.close();
       throw error;
     }
+  }
+
+  /** Makes a request that {@linkcode Vm.setup} tells of. */
+  #setUp(ioctl: Ioctl, argument: bigint | BufferSource, attempt: string): void {
+    if (this.#isAttached) throw attached(attempt);
+    this.#descriptor.ioctl(ioctl, argument, attempt);
   }
 
   /**
@@ -391,7 +505,7 @@ export class Vm implements Disposable {
    * @param address Guest-physical, below 4 GiB, in no memory slot.
    */
   setTssAddress(address: number): void {
-    this.#descriptor.ioctl(
+    this.#setUp(
       ioctls.KVM_SET_TSS_ADDR,
       BigInt(address),
       `put the TSS at 0x${address.toString(16)}`,
@@ -408,7 +522,7 @@ export class Vm implements Disposable {
   setIdentityMapAddress(address: number): void {
     const argument = new Uint8Array(address64.size);
     address64.write(new DataView(argument.buffer), 0, address);
-    this.#descriptor.ioctl(
+    this.#setUp(
       ioctls.KVM_SET_IDENTITY_MAP_ADDR,
       argument,
       `put the identity map at 0x${address.toString(16)}`,
@@ -418,7 +532,7 @@ export class Vm implements Disposable {
 
   /**
    * Creates a vCPU (`KVM_CREATE_VCPU`, api.rst 4.7) and maps its `kvm_run`. It belongs to the
-   * thread that creates it.
+   * thread that creates it; {@linkcode Vm.share} lets another create further ones.
    *
    * @param id Its APIC ID: below `KVM_CAP_MAX_VCPU_ID`, and not yet in use.
    * @throws {KvmError} `EEXIST`, `EINVAL`, `ENOMEM`; nothing is left open then.
@@ -455,7 +569,7 @@ export class Vm implements Disposable {
    * the first vCPU. `HLT` then waits for an interrupt inside KVM and is no exit any more.
    */
   createIrqchip(): void {
-    this.#descriptor.ioctl(ioctls.KVM_CREATE_IRQCHIP, 0n, "create the interrupt controller");
+    this.#setUp(ioctls.KVM_CREATE_IRQCHIP, 0n, "create the interrupt controller");
     this.#setup.irqchip = true;
   }
 
@@ -483,7 +597,7 @@ export class Vm implements Disposable {
    */
   createPit(options: { dummySpeaker?: boolean } = {}): void {
     const flags = options.dummySpeaker ? uapi.KVM_PIT_SPEAKER_DUMMY : 0;
-    this.#descriptor.ioctl(
+    this.#setUp(
       ioctls.KVM_CREATE_PIT2,
       kvmPitConfig.encode({ flags }),
       "create the PIT",
@@ -673,12 +787,13 @@ export class Vm implements Disposable {
    * Notes the state of the whole VM, to be restored and cloned: memory, vCPUs, interrupt controller
    * and timer. An unfinished exit is completed first. From then on the dirty log of its memory is
    * the snapshot's. How this process runs a vCPU (debugging, signal mask, shared registers) is no part
-   * of it.
+   * of it, nor are the vCPUs of other threads ({@linkcode Vm.share}).
    *
    * @throws {KvmError} When a vCPU is in the middle of an access, or memory runs out.
-   * @throws {TypeError} When the VM is closed.
+   * @throws {TypeError} When the VM is closed, or attached.
    */
   snapshot(): Snapshot {
+    if (this.#isAttached) throw attached("take a snapshot");
     return Snapshot.take(this);
   }
 
@@ -692,12 +807,15 @@ export class Vm implements Disposable {
     return layout.decode(buffer);
   }
 
-  /** Closes the vCPUs, the VM, and then its memory; again, it does nothing. */
+  /**
+   * Closes the vCPUs, the VM, and then its memory; again, it does nothing. What is shared
+   * ({@linkcode Vm.share}) stays for the other threads until they close it, too.
+   */
   close(): void {
     for (const vcpu of this.#vcpus) vcpu.close();
     this.#descriptor.close();
     for (const memory of this.#memory.values()) memory.remove();
-    this.#closed();
+    this.#closed(this);
   }
 
   /** {@linkcode Vm.close} */

@@ -5,6 +5,7 @@
  */
 
 import { type GuestMemory, Kvm, type Libc, type Vcpu, type Vm } from "../../src/kvm/mod.ts";
+import { Tick } from "../../src/machine/tick.ts";
 
 /** Where the code of a test's guest begins. */
 export const CODE = 0x1000;
@@ -32,13 +33,31 @@ export function guestOf(
     memory.bytes.set(code, CODE);
     const vcpu = vm.createVcpu();
     vcpu.setCpuid(kvm.supportedCpuid());
-    const { cs } = vcpu.getSregs();
-    vcpu.setSregs({ cs: { ...cs, base: 0n, selector: 0 } });
-    vcpu.setRegs({ rip: BigInt(CODE), rsp: 0x8000n, rflags: 2n });
+    startAtCode(vcpu);
     return { kvm, vm, vcpu, memory, ram: memory.bytes, [Symbol.dispose]: () => kvm.close() };
   } catch (error) {
     kvm.close();
     throw error;
+  }
+}
+
+/** Puts a new vCPU at the first instruction of the code, in real mode. */
+export function startAtCode(vcpu: Vcpu): void {
+  const { cs } = vcpu.getSregs();
+  vcpu.setSregs({ cs: { ...cs, base: 0n, selector: 0 } });
+  vcpu.setRegs({ rip: BigInt(CODE), rsp: 0x8000n, rflags: 2n });
+}
+
+/** Runs to the first exit, but for 20 s at most: the reason is "intr" then. */
+export function runInTime(vcpu: Vcpu): string {
+  using tick = new Tick();
+  tick.interrupt(vcpu);
+  tick.start();
+  const end = performance.now() + 20_000;
+  for (;;) {
+    const { reason } = vcpu.run();
+    if (reason !== "intr" || performance.now() > end) return reason;
+    tick.take();
   }
 }
 
