@@ -473,7 +473,10 @@ export class Machine implements Disposable {
       const answered = direction === "out"
         ? this.ports.write(port, element)
         : this.ports.read(port, element);
-      if (!answered && !this.#unanswered(exit, element)) return false;
+      if (answered) continue;
+      // All elements are the same port's.
+      if (!this.#unanswered(exit)) return false;
+      break;
     }
     if (direction === "in") this.vcpu.replyIo(data);
     return true;
@@ -493,16 +496,16 @@ export class Machine implements Disposable {
     const answered = direction === "write"
       ? this.mmio.write(address, data)
       : this.mmio.read(address, data);
-    if (!answered && !this.#unanswered(exit, data)) return false;
+    if (!answered && !this.#unanswered(exit)) return false;
     if (direction === "read") this.vcpu.replyMmio(data);
     return true;
   }
 
   /** An access that no device takes; false where it ends the run. */
-  #unanswered(exit: IoExit | MmioExit, data: Uint8Array): boolean {
+  #unanswered(exit: IoExit | MmioExit): boolean {
     const { io = "stop", log } = this.#options;
     if (io === "stop") return false;
-    if (exit.direction === "in" || exit.direction === "read") data.fill(0xff);
+    if (exit.direction === "in" || exit.direction === "read") exit.data.fill(0xff);
     if (io === "log") {
       this.#flush();
       log?.(copyExit(exit));

@@ -328,6 +328,22 @@ kvmTest("a machine's CPU is number 0 in CPUID, whichever CPU of the host answers
   assertEquals(new TextDecoder().decode(stdout), "0\n");
 });
 
+kvmTest(
+  "what REP INSB reads of a port that nobody answers is logged once, and all ones",
+  async () => {
+    const source = "mov di, 0x500\nmov cx, 8\nmov dx, 0x42\nrep insb\nhlt";
+    const counts: number[] = [];
+    using machine = new Machine({
+      io: "log",
+      log: (exit) => counts.push(exit.reason === "io" ? exit.count : 0),
+    });
+    machine.load(loadSource(source, "guest.asm"));
+    assertEquals(await machine.run({ timeout: 1000 }), { reason: "hlt" });
+    assertEquals(counts.reduce((sum, count) => sum + count), 8);
+    assertEquals(machine.read(0x500, 9), Uint8Array.from([...Array(8).fill(0xff), 0]));
+  },
+);
+
 kvmTest("Machine.load() clears what a segment has in memory and not in the file", () => {
   const program = loadSource("hlt", "guest.asm");
   const [segment] = program.segments;
