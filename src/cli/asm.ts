@@ -32,12 +32,15 @@ Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
       lists: ["D", "I"],
     });
     const file = fileOf(parsed);
-    const out = parsed.values.get("o");
-    if (out === file) throw new UsageError(`The binary would take the place of its source, ${out}`);
     const name = file === "-" ? "<stdin>" : file;
     const source = new TextDecoder().decode(file === "-" ? readInput() : readFile(file, file));
     const folders = parsed.lists.get("I")!.map((folder) => folder.replace(/\/?$/, "/"));
-    const read = (path: string) => isThere(path) ? readFile(path, name) : undefined;
+    const sources = new Set([name]);
+    const read = (path: string) => {
+      if (!isThere(path)) return undefined;
+      sources.add(path);
+      return readFile(path, name);
+    };
     const assembly = assemble(source, {
       name,
       bits: bitsOf(parsed),
@@ -53,7 +56,7 @@ Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
     for (const { file, line, column, message } of assembly.warnings) {
       write(`${file}:${line}:${column}: Warning: ${message}\n`, Deno.stderr);
     }
-    print(assembly, parsed);
+    print(assembly, parsed, sources);
     return 0;
   },
 };
@@ -126,11 +129,15 @@ function environment(name: string): string | undefined {
   }
 }
 
-function print(assembly: Assembly, { flags, values }: Parsed): void {
+function print(
+  assembly: Assembly,
+  { flags, values }: Parsed,
+  sources: ReadonlySet<string>,
+): void {
   const { bytes, origin, bits, listing, symbols, warnings } = assembly;
   const out = values.get("o");
   if (out !== undefined) {
-    using file = openOutput(out);
+    using file = openOutput(out, sources);
     file.write(bytes);
   }
   if (flags.has("json")) {

@@ -15,10 +15,17 @@ export interface OutputFile extends Disposable {
  * Opens a file for output. Done before anything runs, it keeps a wrong name from costing a run; and a
  * run that fails does not cost what the file held.
  *
- * @throws {UsageError} When it cannot be written.
+ * @param sources The files that were read: the output takes the place of none.
+ * @throws {UsageError} When it cannot be written, or is one of `sources` by whatever name.
  */
-export function openOutput(path: string): OutputFile {
+export function openOutput(path: string, sources: Iterable<string>): OutputFile {
   const file = open(path);
+  const { dev, ino } = file.statSync();
+  for (const source of sources) {
+    if (!isFile(source, { dev, ino })) continue;
+    file.close();
+    throw new UsageError(`Cannot write ${path}: it is the source ${source}. Name another file`);
+  }
   let isEmptied = false;
   return {
     write(output) {
@@ -41,6 +48,16 @@ function open(path: string): Deno.FsFile {
     return Deno.openSync(path, { write: true, create: true });
   } catch (error) {
     throw new UsageError(`Cannot write ${path}: ${whyNot(error)}`, { cause: error });
+  }
+}
+
+/** Whether a path leads to a file. One that cannot be looked at, as `<stdin>`, was no source. */
+function isFile(path: string, { dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): boolean {
+  try {
+    const found = Deno.statSync(path);
+    return found.dev === dev && found.ino === ino;
+  } catch {
+    return false;
   }
 }
 

@@ -71,7 +71,7 @@ it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
     });
     const program = readProgram(parsed);
     const dumps = parsed.lists.get("dump")!.map((text) => parseDump(text, program));
-    using dumpFile = openDumpFile(parsed);
+    using dumpFile = openDumpFile(parsed, program);
     const isJson = parsed.flags.has("json");
     const report = isJson ? undefined : new TextReport(program, {
       style: await terminalStyle(),
@@ -203,11 +203,11 @@ function parseDump(text: string, program: Program): { address: number; length: n
   return { address: Number(start), length: Number(length) };
 }
 
-function openDumpFile({ values, lists }: Parsed): OutputFile | undefined {
+function openDumpFile({ values, lists }: Parsed, { name }: Program): OutputFile | undefined {
   const path = values.get("dump-file");
   if (path === undefined) return undefined;
   if (lists.get("dump")!.length === 0) {
     throw new UsageError("The option --dump-file says where dumps go: --dump START:LENGTH");
   }
-  return openOutput(path);
+  return openOutput(path, [name]);
 }

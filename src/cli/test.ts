@@ -35,7 +35,7 @@ Exit codes: 0 all proved, or skipped because this host lacks the CPU mode; 1 at 
 2 bad usage, or no guest found; 3 KVM cannot be used here; 130 Ctrl-C.`,
   run: async (args) => {
     const { files, jobs, failFast, format, junitPath } = readOptions(args);
-    using junitFile = junitPath === undefined ? undefined : openOutput(junitPath);
+    using junitFile = junitPath === undefined ? undefined : openOutput(junitPath, files);
     // Where KVM cannot be used at all, that is one error and not one a guest.
     Kvm.open().close();
     const start = performance.now();

@@ -121,11 +121,35 @@ asmTest("asm names the option -D or -o that it cannot obey", async ({ folder, so
     assertEquals(code, 2);
     assertStringIncludes(stderr, `Cannot write ${out}: `);
   }
-  const { code, stderr } = await runProgram(["asm", source, "-o", source], { permissions });
-  assertEquals(code, 2);
-  assertStringIncludes(stderr, `The binary would take the place of its source, ${source}\n`);
-  assertEquals(await Deno.readTextFile(source), "nop\n");
 });
+
+asmTest(
+  "asm writes over no file that it has read, by whatever name",
+  async ({ folder, source }) => {
+    const text = await Deno.readTextFile(source);
+    const included = `${folder}/more/b.inc`;
+    const outputs = [
+      [source, source],
+      [`${folder}/more/../a.asm`, source],
+      [`${folder}/link`, source],
+      [included, included],
+    ];
+    await Deno.symlink(source, `${folder}/link`);
+    for (const [out, file] of outputs) {
+      const { code, stderr } = await runProgram(
+        ["asm", source, "-o", out!, "-DVALUE=1", "-I", `${folder}/more`],
+        { permissions: ["--allow-all"] },
+      );
+      assertEquals(code, 2);
+      assertStringIncludes(
+        stderr,
+        `Cannot write ${out}: it is the source ${file}. Name another file`,
+      );
+    }
+    assertEquals(await Deno.readTextFile(source), text);
+    assertEquals(await Deno.readTextFile(included), "org 0x100\n");
+  },
+);
 
 asmTest("asm reads the environment if it may", async ({ source }) => {
   await Deno.writeTextFile(source, "%ifenv HLT_TEST\ndb %!HLT_TEST\n%endif\n");

@@ -242,6 +242,16 @@ testUnless(slow, "run that does not begin leaves what --dump-file names as it wa
   assertEquals([code, Deno.readTextFileSync(path)], [2, "kept"]);
 });
 
+testUnless(slow, "run writes no dump over the guest", async () => {
+  const path = guest("kept.asm", "hlt\n");
+  const words = ["run", path, "--dump", "0:4", "--dump-file", `${folder}/./kept.asm`];
+  const { code, stderr } = await runProgram(words, {
+    permissions: [...permissions, "--allow-write"],
+  });
+  assertStringIncludes(stderr, `kept.asm: it is the source ${path}. Name another file\n`);
+  assertEquals([code, Deno.readTextFileSync(path)], [2, "hlt\n"]);
+});
+
 textTest("run --json prints one document with all of it, and nothing else", async () => {
   const { code, stdout, stderr } = await run(answer, "--json", "--dump", "text:3", "--regs");
   const found = JSON.parse(stdout);

@@ -348,12 +348,18 @@ for (const [what, words, message] of refused) {
   });
 }
 
-kvmTest("test refuses a report that cannot be written, with exit code 2", async () => {
+testUnless(slow, "test refuses a report that cannot be written, with exit code 2", async () => {
   const words = ["test", "guests", "--junit=no/such"];
   const { code, stdout, stderr } = await runProgram(words, { permissions });
   assertMatch(stderr, /^Cannot write no\/such: /);
   assertEquals({ code, stdout }, { code: 2, stdout: "" });
-}, { lacks: slow });
+});
+
+testUnless(slow, "test writes no report over a guest", async () => {
+  const { code, stderr, read } = await testGuests({ "a.asm": "hlt\n" }, ["@", "--junit=@/./a.asm"]);
+  assertMatch(stderr, /^Cannot write .*a\.asm: it is the source .*a\.asm\. Name another file$/m);
+  assertEquals([code, read("a.asm")], [2, "hlt\n"]);
+});
 
 testUnless(slow, "test without --allow-read says to give it", async () => {
   const { code, stderr } = await runProgram(["test", "guests"]);
