@@ -250,7 +250,8 @@ export class Snapshot implements Disposable {
   /**
    * Makes a further VM in the same state. Its memory is shared with the snapshot until it is written
    * (copy on write): no clone sees another's writes. What was enabled or registered besides memory,
-   * vCPUs, interrupt controller and timer (capabilities, MSR filters, interrupt routes, eventfds, zones) it does not have.
+   * vCPUs, interrupt controller and timer (capabilities, MSR filters, interrupt routes, eventfds,
+   * zones) it does not have.
    *
    * @returns The VM, closed by the caller or with its KVM.
    * @throws {KvmError} When KVM cannot make it, or refuses a part of the state.

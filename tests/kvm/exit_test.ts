@@ -69,7 +69,7 @@ Deno.test("ExitReader.read() reads a port write of any size and count", () => {
   }
 });
 
-Deno.test("ExitReader.read() gives a port read zeros, whatever lies in the page", () => {
+Deno.test("copyExit() gives a port read zeros, whatever lies in the page", () => {
   const run = KvmRun.of("KVM_EXIT_IO", payloads.io, {
     direction: uapi.KVM_EXIT_IO_IN,
     size: 2,
@@ -88,7 +88,7 @@ Deno.test("ExitReader.read() gives a port read zeros, whatever lies in the page"
   });
 });
 
-Deno.test("ExitReader.read() reads an MMIO write, and gives a read zeros", () => {
+Deno.test("ExitReader.read() reads an MMIO access, of which copyExit() gives a read zeros", () => {
   const data = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
   const access = { physAddr: 0xfee0_0000, data, len: 4 };
   assertEquals(KvmRun.of("KVM_EXIT_MMIO", payloads.mmio, { ...access, isWrite: 1 }).decode(), {
