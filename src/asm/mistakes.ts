@@ -90,7 +90,8 @@ export function meantAt(text: string, at: number): string {
     return ": NASM's syntax has registers without %, and the destination first";
   }
   if (/\boffset\s+$/i.test(text.slice(0, at))) return ": a name is its address, without offset";
-  return /\w\s+$/.test(text.slice(0, at)) && /^[\w[]/.test(rest) ? ": is a comma missing?" : "";
+  const isBehindOperand = /[\w\]]\s+$/.test(text.slice(0, at));
+  return isBehindOperand && /^[\w[]/.test(rest) ? ": is a comma missing?" : "";
 }
 
 /** How a message on a symbol that is not defined goes on; "" if nothing can be told. */

@@ -59,6 +59,7 @@ Deno.test("assemble() says what a misspelt word may have been", () => {
     "jmp nowhere": '1:5: Symbol "nowhere" is not defined',
     "mov ax, FFh": '1:9: Symbol "FFh" is not defined: a number begins with a digit, 0FFh',
     "mov eax ebx": '1:9: Expected the end of the line, found "ebx": is a comma missing?',
+    "mov byte [bx] 3": '1:15: Expected the end of the line, found "3": is a comma missing?',
     "ax: db 5": '1:1: Unknown instruction "ax": it is a register',
     "vaddps ymm0, ymm1":
       '1:1: Unknown instruction "vaddps": there is no AVX here, and addps is its ' +
