@@ -236,8 +236,9 @@ export class Vcpu implements Disposable {
 
   /**
    * As {@linkcode Vcpu.run}, for exits by the million: the exit of a port or memory access is the same
-   * object each time, and its `data` lies in `kvm_run`. Both are valid until the next run
-   * ({@linkcode copyExit}). What is written to the `data` of a read answers it; it holds anything before.
+   * object each time, and its `data` lies in `kvm_run`. Both are valid until the access is completed, by
+   * the next run or a setter ({@linkcode Vcpu.complete}); {@linkcode copyExit} gives one that stays. What
+   * is written to the `data` of a read answers it; it holds anything before.
    */
   runInPlace(): Exit {
     if (this.#isPending) {

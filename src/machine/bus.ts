@@ -1,6 +1,9 @@
 /**
  * Something that answers the guest's accesses to a range of ports or of physical addresses. The data of
  * an access lies in memory that is shared with KVM: it is valid until the device returns.
+ *
+ * Setting a register of the CPU completes the access ({@linkcode Vcpu.complete}): a device may do so
+ * when it takes a write, and not when it answers a read.
  */
 export interface Device {
   /**

@@ -329,6 +329,23 @@ kvmTest("a machine's CPU is number 0 in CPUID, whichever CPU of the host answers
 });
 
 kvmTest(
+  "a device may set registers when it takes a write, not when it answers a read",
+  async () => {
+    using machine = new Machine();
+    const seen: bigint[] = [];
+    const set = () => {
+      seen.push(machine.registers().regs.rbx);
+      machine.vcpu.setRegs({ rbx: 7n });
+    };
+    machine.ports.attach({ first: 0x42 }, { read: set, write: set });
+    machine.load(loadSource("out 0x42, al\ninc bx\nin al, 0x42\nhlt", "guest.asm"));
+    await assertRejects(() => machine.run(), TypeError, "it does not wait for a port access");
+    assertEquals(seen, [0n, 8n]);
+    assertEquals(await machine.run(), { reason: "hlt" });
+  },
+);
+
+kvmTest(
   "what REP INSB reads of a port that nobody answers is logged once, and all ones",
   async () => {
     const source = "mov di, 0x500\nmov cx, 8\nmov dx, 0x42\nrep insb\nhlt";
