@@ -21,7 +21,9 @@ Options:
   --hex            print the bytes in hexadecimal, 16 a line
   -D NAME[=VALUE]  define a macro, as %define NAME VALUE would; again and again
   -I DIR           look for included files in DIR too; again and again
-  --json           print the origin, the bytes, the symbols, the lines and the warnings as JSON
+  --json           print one JSON document instead: origin, bits (the mode at the beginning), bytes
+                   (hexadecimal), symbols, lines (offset, address, length, times, isReserved, file,
+                   line, source, depth, bits) and warnings (message, file, line, column)
   --help           this
 
 Exit codes: 0 assembled; 2 bad usage or a wrong source.`,
