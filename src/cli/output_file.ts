@@ -13,25 +13,25 @@ export interface OutputFile extends Disposable {
 
 /**
  * Opens a file for output. Done before anything runs, it keeps a wrong name from costing a run; and a
- * run that fails does not cost what the file held.
+ * run that fails does not cost what the file held, nor leaves a new one that is empty.
  *
  * @param sources The files that were read: the output takes the place of none.
  * @throws {UsageError} When it cannot be written, or is one of `sources` by whatever name.
  */
 export function openOutput(path: string, sources: Iterable<string>): OutputFile {
-  const file = open(path);
+  const { file, isNew } = open(path);
   const { dev, ino } = file.statSync();
   for (const source of sources) {
     if (!isFile(source, { dev, ino })) continue;
     file.close();
     throw new UsageError(`Cannot write ${path}: it is the source ${source}. Name another file`);
   }
-  let isEmptied = false;
+  let isWritten = false;
   return {
     write(output) {
       // A pipe or a terminal has no length.
-      if (!isEmptied && file.statSync().isFile) file.truncateSync();
-      isEmptied = true;
+      if (!isWritten && file.statSync().isFile) file.truncateSync();
+      isWritten = true;
       try {
         write(output, file);
       } catch (error) {
@@ -39,13 +39,22 @@ export function openOutput(path: string, sources: Iterable<string>): OutputFile 
         throw new OutputError(`Cannot write ${path}: ${error.cause.message}`, error);
       }
     },
-    [Symbol.dispose]: () => file.close(),
+    [Symbol.dispose]() {
+      file.close();
+      if (isNew && !isWritten) Deno.removeSync(path);
+    },
   };
 }
 
-function open(path: string): Deno.FsFile {
+function open(path: string): { file: Deno.FsFile; isNew: boolean } {
+  const openAs = (options: Deno.OpenOptions) => Deno.openSync(path, { write: true, ...options });
   try {
-    return Deno.openSync(path, { write: true, create: true });
+    try {
+      return { file: openAs({ createNew: true }), isNew: true };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      return { file: openAs({ create: true }), isNew: false };
+    }
   } catch (error) {
     throw new UsageError(`Cannot write ${path}: ${whyNot(error)}`, { cause: error });
   }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { isLab, kvmTest, testUnless } from "../kvm_host.ts";
 import {
   commandLine,
@@ -237,9 +237,13 @@ textTest("run --dump-file writes the bytes", async () => {
 
 testUnless(slow, "run that does not begin leaves what --dump-file names as it was", async () => {
   const path = guest("kept", "kept");
-  const words = ["run", answer, "--dump", "0:4", "--dump-file", path, "--repeat", "none"];
-  const { code } = await runProgram(words, { permissions: [...permissions, "--allow-write"] });
-  assertEquals([code, Deno.readTextFileSync(path)], [2, "kept"]);
+  for (const file of [path, `${folder}/new`]) {
+    const words = ["run", answer, "--dump", "0:4", "--dump-file", file, "--repeat", "none"];
+    const { code } = await runProgram(words, { permissions: [...permissions, "--allow-write"] });
+    assertEquals(code, 2);
+  }
+  assertEquals(Deno.readTextFileSync(path), "kept");
+  assertThrows(() => Deno.statSync(`${folder}/new`), Deno.errors.NotFound);
 });
 
 testUnless(slow, "run writes no dump over the guest", async () => {
