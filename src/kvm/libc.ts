@@ -26,6 +26,8 @@ export interface Libc {
   close(fd: number): number;
   /** `ssize_t read(int fd, void *buffer, size_t count)` */
   read(fd: number, buffer: BufferSource, count: bigint): bigint;
+  /** `ssize_t pread(int fd, void *buffer, size_t count, off_t offset)` */
+  pread(fd: number, buffer: BufferSource, count: bigint, offset: bigint): bigint;
   /** `int access(const char *path, int mode)` */
   access(path: BufferSource, mode: number): number;
   /** `int stat(const char *path, struct stat *buffer)` */
@@ -125,6 +127,7 @@ const always = {
 /** The others. */
 const onDemand = {
   read: { parameters: ["i32", "buffer", "u64"], result: "i64" },
+  pread: { parameters: ["i32", "buffer", "u64", "i64"], result: "i64" },
   access: { parameters: ["buffer", "i32"], result: "i32" },
   stat: { parameters: ["buffer", "buffer"], result: "i32" },
   uname: { parameters: ["buffer"], result: "i32" },

@@ -1,6 +1,6 @@
 import { callFailed } from "./error.ts";
 import { firstHolder, hold, type Holders, letGo, type Shared } from "./holders.ts";
-import { flags, type Libc } from "./libc.ts";
+import { cString, flags, type Libc } from "./libc.ts";
 
 /** x86's page and KVM's unit of guest memory, in bytes. */
 export const PAGE_SIZE = 4096;
@@ -37,6 +37,7 @@ export class Mapping implements Disposable {
   /** All of it. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #size: bigint;
+  readonly #isFresh: boolean;
   /** Once it is shared. */
   #holders: Holders | undefined;
 
@@ -55,12 +56,24 @@ export class Mapping implements Disposable {
     this.address = shared?.value ?? map(libc, size, options);
     this.#libc = libc;
     this.#size = BigInt(size);
+    this.#isFresh = options.fd === undefined;
     try {
       const pointer = Deno.UnsafePointer.create(this.address)!;
       this.bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size));
     } catch (error) {
       this.#release();
       throw error;
+    }
+  }
+
+  /** The pages that are not all zero, by their offset. */
+  *writtenPages(): Generator<[offset: number, page: Uint8Array<ArrayBuffer>]> {
+    // Fresh memory that nobody has touched is zero, and to read it costs a page fault each.
+    const map = this.#isFresh ? readPageMap(this.#libc, this) : undefined;
+    for (let at = 0; at < this.bytes.length; at += PAGE_SIZE) {
+      if (map !== undefined && !isTouched(map, at / PAGE_SIZE)) continue;
+      const page = this.bytes.subarray(at, at + PAGE_SIZE);
+      if (!isZero(page)) yield [at, page];
     }
   }
 
@@ -110,6 +123,37 @@ function map(libc: Libc, size: number, options: MappingOptions): bigint {
     throw callFailed(`map ${size} bytes of ${what}`, "mmap", libc.errno());
   }
   return address;
+}
+
+/**
+ * What the kernel has for each page of a mapping (`/proc/self/pagemap`,
+ * Documentation/admin-guide/mm/pagemap.rst): 64 bits, here as two elements, the lower one first.
+ *
+ * @returns Nothing where it cannot be read.
+ */
+function readPageMap(
+  libc: Libc,
+  { address, bytes }: Mapping,
+): Uint32Array<ArrayBuffer> | undefined {
+  const path = cString("/proc/self/pagemap");
+  const fd = libc.open(path, flags.O_RDONLY | flags.O_CLOEXEC, 0);
+  if (fd < 0) return undefined;
+  const map = new Uint32Array(2 * bytes.length / PAGE_SIZE);
+  const length = BigInt(map.byteLength);
+  const result = libc.pread(fd, map, length, 8n * (address / BigInt(PAGE_SIZE)));
+  libc.close(fd);
+  return result === length ? map : undefined;
+}
+
+/** Bit 63: the page is in memory; bit 62: it is in the swap. */
+function isTouched(map: Uint32Array, page: number): boolean {
+  return map[2 * page + 1]! >>> 30 !== 0;
+}
+
+function isZero(page: Uint8Array): boolean {
+  const words = new Uint32Array(page.buffer, page.byteOffset, page.length / 4);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
 }
 
 /**

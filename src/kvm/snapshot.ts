@@ -125,7 +125,7 @@ export class Snapshot implements Disposable {
     try {
       // What is written from now on is noted, so the copy begins behind that.
       snapshot.#watch(vm);
-      for (const memory of vm.memory) snapshot.#save(memory, writtenPages(memory.bytes));
+      for (const memory of vm.memory) snapshot.#save(memory, memory.writtenPages());
       return snapshot;
     } catch (error) {
       snapshot.close();
@@ -332,18 +332,4 @@ function restoreMemory({ memory, watch }: Watched, saved: Uint8Array): void {
   }
   // Other snapshots are told of it; for this one the memory is as it was.
   watch.forget();
-}
-
-/** The pages that are not all zero, by their offset: the others take no room where they are copied. */
-function* writtenPages(memory: Uint8Array): Generator<[offset: number, page: Uint8Array]> {
-  for (let at = 0; at < memory.length; at += PAGE_SIZE) {
-    const page = memory.subarray(at, at + PAGE_SIZE);
-    if (!isZero(page)) yield [at, page];
-  }
-}
-
-function isZero(page: Uint8Array): boolean {
-  const words = new Uint32Array(page.buffer, page.byteOffset, page.length / 4);
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
-  return true;
 }

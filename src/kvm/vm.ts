@@ -100,6 +100,14 @@ export class GuestMemory implements Disposable {
     return this.#mapping.bytes;
   }
 
+  /**
+   * The pages that are not all zero, by their offset; those of fresh memory that nobody has touched
+   * are not looked at.
+   */
+  writtenPages(): Generator<[offset: number, page: Uint8Array<ArrayBuffer>]> {
+    return this.#mapping.writtenPages();
+  }
+
   /** Where the memory lies in this process, or lay before it was removed. */
   get hostAddress(): bigint {
     return this.#mapping.address;
