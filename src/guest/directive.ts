@@ -72,12 +72,16 @@ const DIRECTIVE = /^\s*;!\s*([\w-]*)\s*(:?)\s*/;
 /** A directive up to a comment behind its value: a semicolon outside of quotes. */
 const UNCOMMENTED = /^\s*;!(?:[^;"'`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)*(?=;)/;
 
+/** The directives that add to what is there already. */
+const REPEATABLE: readonly string[] = ["set", "cpuid", "expect"];
+
 /**
  * Reads the directives of a guest's source: its lines that begin with `;!`. A comment may follow.
  *
  * @param source The guest's source.
  * @param options `name`: the source's name for messages; the rest: what names mean.
- * @throws {AssemblyError} For a directive that is unknown or whose value is wrong.
+ * @throws {AssemblyError} For a directive that is unknown, whose value is wrong, or that is given more
+ * than once and has one value.
  */
 export function parseDirectives(
   source: string,
@@ -85,6 +89,7 @@ export function parseDirectives(
 ): Settings {
   const { name: file, ...names } = options;
   const settings = defaultSettings();
+  const seen = new Map<string, number>();
   for (const [i, line] of source.split("\n").entries()) {
     const text = UNCOMMENTED.exec(line)?.[0] ?? line;
     const found = DIRECTIVE.exec(text);
@@ -96,11 +101,15 @@ export function parseDirectives(
         "A directive is written ;! NAME: VALUE",
       );
     }
-    applyDirective(settings, name, {
-      ...names,
-      at: { ...at, start: all.length },
-      nameStart: text.indexOf(name),
-    });
+    const nameStart = text.indexOf(name);
+    const earlier = seen.get(name);
+    if (earlier !== undefined && !REPEATABLE.includes(name)) {
+      throw new Scanner({ ...at, start: nameStart }).error(
+        `The directive ${name} is given more than once: line ${earlier} has it too`,
+      );
+    }
+    seen.set(name, i + 1);
+    applyDirective(settings, name, { ...names, at: { ...at, start: all.length }, nameStart });
   }
   return settings;
 }

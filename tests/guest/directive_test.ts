@@ -80,8 +80,18 @@ Deno.test("parseDirectives() takes directives with any blanks, and lines that en
   }
 });
 
-Deno.test("parseDirectives() lets the last of several directives count", () => {
-  assertEquals(changed(";! mode: long\n;! mode: paged"), { mode: "paged" });
+Deno.test("parseDirectives() takes a directive once, but for those that add something", () => {
+  const source = ";! mode: long\n;! timeout: 1s\n;! mode: long";
+  const error = assertThrows(() => parse(source), AssemblyError);
+  assertEquals(
+    error.message.split("\n")[0],
+    "guest.asm:3:4: The directive mode is given more than once: line 1 has it too",
+  );
+  const { set, cpuid, expect } = parse(
+    ["set: ax = 1", "cpuid: 1:ecx=0", "expect: ax = 1"].map((text) => `;! ${text}\n`.repeat(2))
+      .join(""),
+  );
+  assertEquals([set.length, cpuid.length, expect.length], [2, 2, 2]);
 });
 
 Deno.test("parseDirectives() reads every mode and every way to answer", () => {
