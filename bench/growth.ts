@@ -150,7 +150,7 @@ export const curves: Curve[] = [
       const folder = await folderOf(size);
       return {
         measure: ["--jobs=1", "--jobs=2"].map((jobs) => async () =>
-          (await testRun(folder, jobs)).nanoseconds
+          (await testRun(jobs, folder)).nanoseconds
         ),
         ...nothingToClose,
       };
