@@ -18,7 +18,8 @@ A folder stands for every .asm, .s and .nasm file in it and below; a file that i
 whatever it is called.
 
 Options:
-  --jobs N       how many run at the same time (default: one a CPU)
+  --jobs N       how many run at the same time at most (default: one a CPU); each but one takes a
+                 thread, which is started where it is worth its cost
   --filter TEXT  only those whose path contains TEXT
   --fail-fast    start no other once one has failed
   --json         print one JSON document instead: host, passed, failed, skipped, notRun,

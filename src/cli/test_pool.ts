@@ -13,9 +13,18 @@ export type Message = { index: number; result: GuestResult } | "done";
 const NEXT = 0;
 const STOP = 1;
 
+/** What a further thread costs, in milliseconds: it loads and compiles this program anew. */
+const THREAD_COST = 300;
+/** How long a guest takes, in milliseconds, as long as none has shown it. */
+const USUAL_PACE = 5;
+/** How often a guest that takes long is looked at, in milliseconds. */
+const LOOK = 100;
+
 /**
- * Proves guests in this thread and in `jobs - 1` workers. Each thread takes the next file when it is
- * ready, so that a slow guest holds up no other.
+ * Proves guests in this thread and in up to `jobs - 1` workers. Each thread takes the next file when
+ * it is ready, so that a slow guest holds up no other. A worker is started when what is left would
+ * take the others longer than a further thread costs: few guests are done before it would be there,
+ * and while Deno starts it, this thread waits.
  *
  * @param options `signal`: stops them all; `result`: gets the results in the order of the files, each
  * as soon as it and all before it are there.
@@ -30,7 +39,7 @@ export async function proveAll(
     result: (result: GuestResult) => void;
   },
 ): Promise<GuestResult[]> {
-  const { signal } = options;
+  const { jobs, signal } = options;
   const job: Job = { files, shared: new Int32Array(new SharedArrayBuffer(8)) };
   const results: (GuestResult | undefined)[] = files.map(() => undefined);
   let reported = 0;
@@ -42,8 +51,33 @@ export async function proveAll(
     for (let next; (next = results[reported]) !== undefined; reported++) options.result(next);
   };
   signal.addEventListener("abort", () => Atomics.store(job.shared, STOP, 1));
-  const workers = Array.from({ length: options.jobs - 1 }, () => startWorker(job, signal, take));
-  await Promise.all([proveShare(job, signal, take), ...workers]);
+
+  const workers: Promise<void>[] = [];
+  const grow = (pace: number) => {
+    const threads = workers.length + 1;
+    const left = files.length - Atomics.load(job.shared, NEXT);
+    const isWorthIt = left * pace / threads > THREAD_COST && Atomics.load(job.shared, STOP) === 0;
+    if (threads === jobs || !isWorthIt) return;
+    const worker = startWorker(job, signal, take);
+    // Where it fails, that is thrown below, when this thread has done its own.
+    worker.catch(() => {});
+    workers.push(worker);
+  };
+  grow(USUAL_PACE);
+  let proved = 0;
+  let since = performance.now();
+  const timer = setInterval(() => grow(performance.now() - since), LOOK);
+  try {
+    await proveShare(job, signal, (message) => {
+      take(message);
+      // The first guest has everything compiled: it says nothing of the others.
+      if (message !== "done" && proved++ > 0) grow(message.result.milliseconds);
+      since = performance.now();
+    });
+  } finally {
+    clearInterval(timer);
+  }
+  await Promise.all(workers);
   const run = results.filter((result) => result !== undefined);
   for (const result of run.slice(reported)) options.result(result);
   return run;

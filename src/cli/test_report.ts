@@ -36,7 +36,9 @@ function textReport(style: Style): Report {
   const words = { passed: green("ok"), failed: red("FAILED"), skipped: yellow("skipped") };
   return {
     start({ count, host, jobs }) {
-      write(`running ${count} ${count === 1 ? "guest" : "guests"} on ${host}, ${jobs} at a time\n`);
+      const guests = count === 1 ? "guest" : "guests";
+      const most = jobs === 1 ? "one" : `up to ${jobs}`;
+      write(`running ${count} ${guests} on ${host}, ${most} at a time\n`);
     },
     result({ file, outcome, milliseconds, reason }) {
       const note = reason ?? duration(milliseconds);
