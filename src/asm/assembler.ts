@@ -21,6 +21,7 @@ import {
   type FloatMode,
 } from "./float.ts";
 import type { Bits } from "./instructions.ts";
+import { PlacementError, placeSections } from "./layout.ts";
 import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
 import {
   laterPrefix,
@@ -32,7 +33,7 @@ import {
 import type { Place } from "./match.ts";
 import { meantByForeign, meantBySymbol } from "./mistakes.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
-import { PlacementError, placeSections, Section } from "./section.ts";
+import { type Placement, Section } from "./section.ts";
 
 /**
  * Assembles a source that {@linkcode isPlain}, without loading the preprocessor.
@@ -135,8 +136,7 @@ export class Assembler {
     isRelative: false,
     isBound: false,
     cpu: anyCpu,
-    addressOf: (base: Base) =>
-      this.#pass === "last" ? (base as Section | Section["loaded"]).address : 0,
+    addressOf: (base: Base) => base.address,
     warn: (message: string, span?: Span) => {
       if (this.#pass === "last") this.#warn(message, { line: this.#item.line, span });
     },
@@ -220,7 +220,7 @@ export class Assembler {
   /** NASM's first pass sees alignments only, and its second one remembers the last of those. */
   #obeyDeferred(): void {
     for (const { isAlignment, act } of this.#deferred) if (isAlignment) act();
-    for (const section of this.#sections) section.align = undefined;
+    for (const { loaded } of this.#sections) loaded.align = undefined;
     for (const { act } of this.#deferred) {
       try {
         act();
@@ -324,10 +324,9 @@ export class Assembler {
     if (align > mostBytes) {
       throw this.#parser.lexer.error(`Alignment ${align} is too large`, boundary.span);
     }
-    const section = this.#section;
+    const { loaded } = this.#section;
     const act = () => {
-      section.lastAlign = Math.max(section.lastAlign, align);
-      section.align = section.lastAlign;
+      loaded.align = loaded.lastAlign = Math.max(loaded.lastAlign, align);
     };
     this.#deferred.push({ isAlignment: true, act });
   }
@@ -373,7 +372,7 @@ export class Assembler {
   /** `section.NAME.start` and `section.NAME.vstart` are where a section is loaded and runs. */
   #defineSectionLabels(): void {
     for (const section of this.#sections) {
-      const ends = [["start", section.loaded], ["vstart", section]] as const;
+      const ends = [["start", section.loaded], ["vstart", section.running]] as const;
       for (const [end, base] of ends) {
         const label = this.#labels.get(`section.${section.name}.${end}`);
         if (!label || label.definedAt) continue;
@@ -530,58 +529,47 @@ export class Assembler {
       throw fail(`Section ${section.name} ${isNobits ? "holds" : "has no"} bytes already`);
     }
     const given = text.slice(attribute.length + 1);
+    const placement = attribute.startsWith("v") ? section.running : section.loaded;
     const hasPlace = value !== undefined && /^v?(start|align|follows)$/.test(attribute);
     if (!hasPlace || (given === "" && !attribute.endsWith("follows"))) {
       this.#warn(`The section attribute ${text} says nothing here`, { line, span });
     } else if (attribute === "follows" || attribute === "vfollows") {
-      const start = attribute === "follows" ? section.start : section.virtualStart;
       if (given === "") throw fail("Expected a section's name");
-      if (start !== undefined) throw fail(`Section ${section.name} has a start already`);
-      if (attribute === "follows") section.follows = given;
-      else section.virtualFollows = given;
+      if (placement.start !== undefined) throw fail(`Section ${section.name} has a start already`);
+      placement.follows = given;
     } else {
       const from = span.start + attribute.length + 1;
       const number = Number(
         this.#constant(this.#readArgument(line, { start: from, end: span.end })),
       );
       if (!Number.isSafeInteger(number) || number < 0) throw fail("Expected an address");
-      const isVirtual = attribute.startsWith("v");
-      if (attribute.endsWith("start")) this.#setStart(section, number, { isVirtual, fail });
-      else this.#setAlign(section, number, { isVirtual, fail });
+      if (attribute.endsWith("start")) this.#setStart(placement, number, fail);
+      else this.#setAlign(placement, number, fail);
     }
   }
 
-  #setStart(section: Section, start: number, { isVirtual, fail }: AttributeKind): void {
-    const before = isVirtual ? section.virtualStart : section.start;
-    const align = isVirtual ? section.virtualAlign : section.align;
-    const follows = isVirtual ? section.virtualFollows : section.follows;
-    if (follows !== undefined) throw fail(`Section ${section.name} follows ${follows} already`);
+  #setStart(placement: Placement, start: number, fail: Fail): void {
+    const { name, start: before, align, follows } = placement;
+    if (follows !== undefined) throw fail(`Section ${name} follows ${follows} already`);
     if (before !== undefined && before !== start) {
-      throw fail(`Section ${section.name} starts at ${before} already`);
+      throw fail(`Section ${name} starts at ${before} already`);
     }
     if (align !== undefined && start % align !== 0) {
       throw fail(`The start ${start} is not aligned to ${align}`);
     }
     // The start stands for the alignment too, from now on.
-    if (isVirtual) {
-      section.virtualStart = start;
-      section.virtualAlign = undefined;
-    } else {
-      section.start = start;
-      section.align = undefined;
-    }
+    placement.start = start;
+    placement.align = undefined;
   }
 
-  #setAlign(section: Section, align: number, { isVirtual, fail }: AttributeKind): void {
+  #setAlign(placement: Placement, align: number, fail: Fail): void {
     if (!isPowerOfTwo(align)) throw fail(`An alignment is a power of two, not ${align}`);
-    const before = isVirtual ? section.virtualAlign : section.align;
-    const start = isVirtual ? section.virtualStart : section.start;
-    const larger = Math.max(align, before ?? 0);
+    const larger = Math.max(align, placement.align ?? 0);
+    const { start } = placement;
     if (start !== undefined && start % larger !== 0) {
       throw fail(`The start ${start} is not aligned to ${larger}`);
     }
-    if (isVirtual) section.virtualAlign = larger;
-    else section.align = section.lastAlign = larger;
+    placement.align = placement.lastAlign = larger;
   }
 
   #setCpu(text: string, line: SourceLine, span: Span): void {
@@ -653,7 +641,7 @@ export class Assembler {
       if (label?.definedAt === item.line && body?.kind !== "equ") {
         if (label.offset !== section.offset) hasMoved = true;
         label.offset = section.offset;
-        label.base = section.isAbsolute ? section.base : section;
+        label.base = section.base;
         label.known = true;
       }
       if (item.isFixed) {
@@ -721,7 +709,7 @@ export class Assembler {
   }
 
   #addressIn(section: Section, offset: number): Value {
-    const base = section.isAbsolute ? section.base : section;
+    const { base } = section;
     if (!base) return scalar(BigInt(offset));
     return {
       number: BigInt(offset),
@@ -789,7 +777,7 @@ export class Assembler {
         }
         if (!body) continue;
         if (body.kind === "ready") {
-          if (section.isNobits || section.isAbsolute) this.#refuseBytes(item);
+          if (section.isNobits) this.#refuseBytes(item);
           else section.out.copy(this.#code, item.code, item.code + item.size);
         } else if (body.kind === "equ") this.#equate(item);
         else this.#writeItem(item, body, section.out);
@@ -874,7 +862,7 @@ export class Assembler {
     const start = out.length;
     this.#append(body, item, out);
     section.offset += out.length - start;
-    if (section.isNobits || section.isAbsolute) {
+    if (section.isNobits) {
       if (this.#pass === "last" && out.length > start) this.#refuseBytes(item);
       out.length = start;
     }
@@ -930,12 +918,11 @@ export class Assembler {
 
   #reserve(count: number, item: Item, out: Bytes): void {
     const { section } = item;
-    if (section.offset + count > mostBytes && !section.isNobits && !section.isAbsolute) {
+    if (section.offset + count > mostBytes && !section.isNobits) {
       throw new AssemblyError("The binary is too large", { line: item.line });
     }
     section.offset += count;
-    if (this.#pass !== "last" || section.isNobits || section.isAbsolute) return;
-    out.fill(0, count);
+    if (this.#pass === "last" && !section.isNobits) out.fill(0, count);
   }
 
   #reserveCount(item: Item, count: Expression): number {
@@ -1003,7 +990,7 @@ export class Assembler {
     this.#item = item;
     place.line = item.line;
     place.bits = item.mode.bits;
-    place.section = section.isAbsolute ? undefined : section;
+    place.section = section.isAbsolute ? undefined : section.running;
     place.offset = section.offset;
     place.isRelative = item.mode.isRelative;
     place.isBound = item.mode.isBound;
@@ -1122,8 +1109,7 @@ export class Assembler {
       symbols.set(
         label.name,
         terms.reduce(
-          (sum, { of, factor }) =>
-            sum + BigInt((of as Section | Section["loaded"]).address * factor),
+          (sum, { of, factor }) => sum + BigInt((of as Base).address * factor),
           number,
         ),
       );
@@ -1183,10 +1169,10 @@ export class Assembler {
       }
       listing.push({
         offset: section.isAbsolute ? offset : section.loaded.address - this.#origin! + offset,
-        address: section.isAbsolute ? offset : section.address + offset,
+        address: section.isAbsolute ? offset : section.running.address + offset,
         length: size,
         times: item.count,
-        isReserved: section.isNobits === true || section.isAbsolute,
+        isReserved: section.isNobits === true,
         file: line.file,
         line: line.line,
         source: line.source ?? line.text,
@@ -1205,11 +1191,8 @@ function spanOf({ mnemonic, operands }: Instruction, { text }: SourceLine): Span
   return { start, end: operands.at(-1)?.end ?? start + mnemonic.length };
 }
 
-/** How an attribute is set, and how it fails. */
-interface AttributeKind {
-  readonly isVirtual: boolean;
-  readonly fail: (reason: string) => AssemblyError;
-}
+/** Makes an error of what is wrong with an attribute. */
+type Fail = (reason: string) => AssemblyError;
 
 /** A part of a line as words between blanks; an attribute's value may have some in parentheses. */
 function splitWords(text: string, { start, end }: Span): Span[] {

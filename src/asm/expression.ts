@@ -8,6 +8,8 @@ import { encodeString, isStringFunction } from "./unicode.ts";
 export interface Base {
   /** The section's name, for messages. */
   readonly name: string;
+  /** Its address; 0 as long as that is not settled. */
+  readonly address: number;
 }
 
 /** One summand of a value: a register or a section's address, times a factor. */
