@@ -1,28 +1,21 @@
-import type { AssembleOptions, Assembly, AssemblyWarning, ListingRow } from "./assembly.ts";
+import type { AssembleOptions, Assembly, ListingRow } from "./assembly.ts";
 import { Bytes } from "./bytes.ts";
-import { anyCpu, changeCpu, type Cpu, level32, level64 } from "./cpu.ts";
+import { anyCpu } from "./cpu.ts";
+import { type Absolute, Directives, type Mode } from "./directives.ts";
 import { checkSize, encode, finalValue, markAddress, modesOf, neither } from "./encode.ts";
-import { AssemblyError, type SourceLine, type Span } from "./error.ts";
+import { AssemblyError, Messages, type SourceLine, type Span } from "./error.ts";
 import {
   type Base,
   evaluate,
   type Expression,
   isScalar,
-  Label,
-  scalar,
   type Scope,
   type Value,
 } from "./expression.ts";
-import {
-  changeFloatMode,
-  defaultFloatMode,
-  encodeFloat,
-  floatFunction,
-  type FloatMode,
-} from "./float.ts";
+import { defaultFloatMode, encodeFloat, floatFunction, type FloatMode } from "./float.ts";
 import type { Bits } from "./instructions.ts";
+import { addressValue, type Label, Labels } from "./label.ts";
 import { PlacementError, placeSections } from "./layout.ts";
-import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
 import {
   laterPrefix,
   plainLines,
@@ -30,10 +23,11 @@ import {
   type PreprocessResult,
   probePrefix,
 } from "./lines.ts";
+import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
 import type { Place } from "./match.ts";
-import { meantByForeign, meantBySymbol } from "./mistakes.ts";
+import { meantByForeign } from "./mistakes.ts";
 import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
-import { type Placement, Section } from "./section.ts";
+import { mostBytes, type Section } from "./section.ts";
 
 /**
  * Assembles a source that {@linkcode isPlain}, without loading the preprocessor.
@@ -44,25 +38,12 @@ export function assemblePlain(source: string, options: AssembleOptions = {}): As
   return new Assembler(options).assemble(plainLines(source, options.name));
 }
 
-/** What directives put in force, until another of their kind. */
-interface Mode {
-  readonly bits: Bits;
-  /** Whether addresses without registers are relative to RIP: `default rel`. */
-  readonly isRelative: boolean;
-  /** Whether branches take BND: `default bnd`. */
-  readonly isBound: boolean;
-  /** How floating-point constants are rounded: `float`. */
-  readonly floatMode: FloatMode;
-  /** What `cpu` allows. */
-  readonly cpu: Cpu;
-}
-
 /** A statement with all that was in force where it stands. */
 interface Item {
   readonly line: PreprocessedLine;
   readonly label: Label | undefined;
   readonly times: Expression | undefined;
-  body: Body | typeof ready | undefined;
+  body: Content | typeof ready | undefined;
   readonly mode: Mode;
   readonly section: Section;
   /** Whether its size is the same in every pass. */
@@ -77,6 +58,9 @@ interface Item {
   code: number;
 }
 
+/** What a statement says, directives being obeyed. */
+type Content = Body | Absolute;
+
 /** The body of a statement whose bytes are ready: what it said is not needed any more. */
 const ready = { kind: "ready" } as const;
 
@@ -86,47 +70,34 @@ type Pass = "first" | "next" | "last";
 /** Passes after which sizes that still change never settle. */
 const mostPasses = 1000;
 
-/** More errors than these help nobody. */
-const mostErrors = 100;
-
 /** A line may not repeat itself more often than this. */
 const mostTimes = 1 << 28;
-
-/** A binary larger than this is a mistake. */
-const mostBytes = 1 << 30;
 
 const noLine: SourceLine = { text: "", file: "", line: 0, depth: 0 };
 
 /** Assembles preprocessed lines. */
 export class Assembler {
-  readonly #errors: AssemblyError[] = [];
   readonly #options: AssembleOptions;
+  readonly #firstFloatMode: FloatMode;
+  readonly #messages = new Messages();
+  readonly #labels = new Labels();
   readonly #parser: Parser;
-  readonly #labels = new Map<string, Label>();
-  readonly #externals = new Set<string>();
+  readonly #directives: Directives;
   readonly #items: Item[] = [];
-  readonly #sections: Section[] = [];
-  readonly #warnings: AssemblyWarning[] = [];
   readonly #scratch = new Bytes();
   readonly #code = new Bytes(4096);
-  /** What is done about sections when all is read: NASM does it from its second pass on. */
-  readonly #deferred: { readonly isAlignment: boolean; readonly act: () => void }[] = [];
   #dependsOnPlace = false;
-  #section: Section;
-  #mode: Mode;
-  #origin: number | undefined;
-  #hasOrigin = false;
-  readonly #firstFloatMode: FloatMode;
-  #alignsSections = true;
   #leftOut: Item | undefined;
-  #parent = "";
   #pass: Pass = "first";
   #item!: Item;
   readonly #sharedScope = {
     line: noLine,
-    here: () => this.#addressIn(this.#item.section, this.#item.offset),
-    base: () => this.#addressIn(this.#item.section, 0),
-    missing: (label: Label, span: Span) => this.#missing(this.#item, label, span),
+    here: () => addressValue(this.#item.section.base, this.#item.offset),
+    base: () => addressValue(this.#item.section.base, 0),
+    missing: (label: Label, span: Span) => {
+      if (this.#pass !== "last") return;
+      throw new AssemblyError(this.#labels.whyMissing(label), { line: this.#item.line, span });
+    },
   };
   readonly #sharedPlace = {
     line: noLine,
@@ -138,7 +109,7 @@ export class Assembler {
     cpu: anyCpu,
     addressOf: (base: Base) => base.address,
     warn: (message: string, span?: Span) => {
-      if (this.#pass === "last") this.#warn(message, { line: this.#item.line, span });
+      if (this.#pass === "last") this.#messages.warn(message, { line: this.#item.line, span });
     },
   };
 
@@ -149,19 +120,17 @@ export class Assembler {
   constructor(options: AssembleOptions, floatMode: FloatMode = defaultFloatMode) {
     this.#options = options;
     this.#firstFloatMode = floatMode;
-    const { bits: first = 16 } = options;
-    this.#mode = { bits: first, isRelative: false, isBound: false, floatMode, cpu: anyCpu };
-    this.#origin = options.origin;
-    const bits = () => this.#mode.bits;
+    const messages = this.#messages;
+    const labels = this.#labels;
     this.#parser = new Parser({
-      get bits() {
-        return bits();
-      },
-      label: (name) => this.#label(name),
+      bits: () => this.#directives.mode.bits,
+      label: (name) => labels.find(name),
       float: (name, number) => floatFunction(name, number, this.floatMode),
-      warn: (message, span) => this.#warn(message, { line: this.#parser.lexer.line, span }),
+      warn: (message, span) => messages.warn(message, { line: this.#parser.lexer.line, span }),
     });
-    this.#section = this.#openSection(".text");
+    const { bits = 16, origin } = options;
+    const mode = { bits, isRelative: false, isBound: false, floatMode, cpu: anyCpu };
+    this.#directives = new Directives({ mode, origin }, { parser: this.#parser, labels, messages });
   }
 
   /**
@@ -169,12 +138,12 @@ export class Assembler {
    * are to be assembled with, since NASM's passes begin with the mode with which the last one ended.
    */
   get floatMode(): FloatMode {
-    return this.#mode.floatMode;
+    return this.#directives.mode.floatMode;
   }
 
   assemble(preprocessed: PreprocessResult): Assembly {
     this.#read(preprocessed);
-    this.#throwErrors();
+    this.#messages.throwErrors();
     if (this.#firstFloatMode === defaultFloatMode && this.floatMode !== defaultFloatMode) {
       return new Assembler(this.#options, this.floatMode).assemble(preprocessed);
     }
@@ -193,7 +162,7 @@ export class Assembler {
     }
     const values = new Map<string, bigint>();
     for (const name of preprocessed.probes) {
-      const value = this.#labels.get(name)?.value;
+      const { value } = this.#labels.named(name);
       values.set(name, value && isScalar(value) ? value.number : 0n);
     }
     return values;
@@ -201,91 +170,48 @@ export class Assembler {
 
   /** Writes the bytes, after everything is read and settled. */
   finish(): Assembly {
-    this.#throwErrors();
+    this.#messages.throwErrors();
     this.#write();
-    this.#throwErrors();
+    this.#messages.throwErrors();
     return this.#result();
-  }
-
-  #read({ lines, diagnostics }: PreprocessResult): void {
-    for (const { severity, reason, line, span } of diagnostics) {
-      if (severity === "error") this.#errors.push(new AssemblyError(reason, { line, span }));
-      else this.#warn(reason, { line, span });
-    }
-    this.#parse(lines);
-    this.#obeyDeferred();
-    this.#defineSectionLabels();
-  }
-
-  /** NASM's first pass sees alignments only, and its second one remembers the last of those. */
-  #obeyDeferred(): void {
-    for (const { isAlignment, act } of this.#deferred) if (isAlignment) act();
-    for (const { loaded } of this.#sections) loaded.align = undefined;
-    for (const { act } of this.#deferred) {
-      try {
-        act();
-      } catch (error) {
-        this.#keep(error);
-      }
-    }
-  }
-
-  /** Keeps a warning. */
-  #warn(message: string, { line, span }: { line: SourceLine; span?: Span | undefined }): void {
-    const column = (span?.start ?? 0) + 1;
-    this.#warnings.push({ message, file: line.file, line: line.line, column });
-  }
-
-  #throwErrors(): void {
-    const first = this.#errors[0];
-    if (!first) return;
-    first.errors = this.#errors;
-    throw first;
-  }
-
-  /** Keeps an error that ends the line but not the run. */
-  #keep(error: unknown): void {
-    if (!(error instanceof AssemblyError)) throw error;
-    this.#errors.push(error);
-    if (this.#errors.length >= mostErrors) this.#throwErrors();
   }
 
   // Reading
 
-  #parse(lines: readonly PreprocessedLine[]): void {
-    const enter = (name: string) => this.#enter(name);
+  #read({ lines, diagnostics }: PreprocessResult): void {
+    const messages = this.#messages;
+    for (const { severity, reason, line, span } of diagnostics) {
+      if (severity === "error") messages.errors.push(new AssemblyError(reason, { line, span }));
+      else messages.warn(reason, { line, span });
+    }
+    const enter = (name: string) => this.#labels.enter(name);
     for (const line of lines) {
       try {
-        const statement = this.#parser.parse(line, enter);
-        if (statement.isOrphan) {
-          this.#warn(
-            `The label ${statement.label} stands alone without a colon` +
-              (meantByForeign(statement.label!) || ": is it a typing error?"),
-            {
-              line,
-            },
-          );
-        }
-        const { body } = statement;
-        if (body?.kind === "directive") {
-          const absolute = this.#directive(body.name, body.arguments, line);
-          this.#addItem(line, { ...statement, body: absolute });
-          if (absolute?.kind === "absolute") this.#section = absolute.section;
-        } else this.#addItem(line, statement);
+        this.#addItem(line, this.#parser.parse(line, enter));
       } catch (error) {
-        this.#keep(error);
+        messages.keep(error);
       }
     }
+    this.#directives.finish();
   }
 
-  #addItem(line: PreprocessedLine, { label, times, body }: Statement): void {
+  #addItem(line: PreprocessedLine, { label, times, body: read, isOrphan }: Statement): void {
+    if (isOrphan) {
+      const hint = meantByForeign(label!) || ": is it a typing error?";
+      this.#messages.warn(`The label ${label} stands alone without a colon${hint}`, { line });
+    }
+    const directives = this.#directives;
+    const body = read?.kind === "directive"
+      ? directives.obey(read.name, read.arguments, line)
+      : read;
+    const equ = body?.kind === "equ" ? body.expression : undefined;
     const item: Item = {
       line,
-      label: label === undefined ? undefined : this.#define(label, body, line),
+      label: label === undefined ? undefined : this.#labels.define(label, line, equ),
       times,
       body,
-      mode: this.#mode,
-      section: this.#section,
+      mode: directives.mode,
+      section: directives.section,
       isFixed: false,
       offset: 0,
       size: 0,
@@ -293,14 +219,15 @@ export class Assembler {
       code: 0,
     };
     this.#items.push(item);
-    if (body?.kind === "align" && this.#alignsSections) this.#raiseAlignment(body.boundary);
+    if (body?.kind === "absolute") directives.section = body.section;
+    if (body?.kind === "align") directives.align(body.boundary);
     const isInstruction = body?.kind === "instruction" || body?.kind === "data";
     const isReady = isInstruction && !times && isConstant(body) && !reserves(body);
     if (isReady) this.#writeAtOnce(item, body);
   }
 
   /** Writes what depends on no symbol when it is read, so that nothing else of it need be kept. */
-  #writeAtOnce(item: Item, body: Body): void {
+  #writeAtOnce(item: Item, body: Content): void {
     const start = this.#code.length;
     this.#pass = "last";
     this.#dependsOnPlace = false;
@@ -313,303 +240,6 @@ export class Assembler {
     item.isFixed = true;
     item.code = start;
     item.size = this.#code.length - start;
-  }
-
-  /** An `align` raises the alignment of its section (NASM manual §4.11.14, `sectalign`). */
-  #raiseAlignment(boundary: Expression): void {
-    const align = Number(this.#constant(boundary));
-    if (!isPowerOfTwo(align)) {
-      throw this.#parser.lexer.error(`An alignment is a power of two, not ${align}`, boundary.span);
-    }
-    if (align > mostBytes) {
-      throw this.#parser.lexer.error(`Alignment ${align} is too large`, boundary.span);
-    }
-    const { loaded } = this.#section;
-    const act = () => {
-      loaded.align = loaded.lastAlign = Math.max(loaded.lastAlign, align);
-    };
-    this.#deferred.push({ isAlignment: true, act });
-  }
-
-  /** A name that is not local begins the scope of the local ones after it. */
-  #enter(name: string): void {
-    if (!name.startsWith(".")) this.#parent = name;
-  }
-
-  /** The label of a name as written: `.x` belongs to the last name that is not local. */
-  #label(written: string): Label {
-    const isLocal = written.charCodeAt(0) === 0x2E && written.charCodeAt(1) !== 0x2E;
-    const name = isLocal ? this.#parent + written : written;
-    let label = this.#labels.get(name);
-    if (!label) this.#labels.set(name, label = new Label(name));
-    return label;
-  }
-
-  #define(written: string, body: Body | undefined, line: SourceLine): Label {
-    if (written.startsWith("..") && !written.startsWith("..@")) {
-      throw new AssemblyError(`There is no special symbol ${written}`, { line });
-    }
-    const label = this.#label(written);
-    // Defining it again is an error only if it then differs, which the last pass finds.
-    if (label.definedAt) return label;
-    label.definedAt = line;
-    if (body?.kind === "equ" && body.expression.kind === "constant") {
-      const value = body.expression.value;
-      if (value.terms.length === 0) label.early = value.number;
-    }
-    return label;
-  }
-
-  #openSection(name: string): Section {
-    let section = this.#sections.find((each) => each.name === name && !each.isAbsolute);
-    if (!section) {
-      const before = this.#sections.findLast((each) => !each.isAbsolute);
-      this.#sections.push(section = new Section(name, { before }));
-    }
-    return section;
-  }
-
-  /** `section.NAME.start` and `section.NAME.vstart` are where a section is loaded and runs. */
-  #defineSectionLabels(): void {
-    for (const section of this.#sections) {
-      const ends = [["start", section.loaded], ["vstart", section.running]] as const;
-      for (const [end, base] of ends) {
-        const label = this.#labels.get(`section.${section.name}.${end}`);
-        if (!label || label.definedAt) continue;
-        label.base = base;
-        label.known = true;
-      }
-    }
-  }
-
-  /** Obeys a directive; `absolute` leaves its address to the passes. */
-  #directive(name: string, span: Span, line: SourceLine): Body | undefined {
-    const text = line.text.slice(span.start, span.end);
-    switch (name) {
-      case "bits":
-        this.#setBits(text, line, span);
-        break;
-      case "use16":
-      case "use32":
-      case "use64":
-        this.#setBits(name.slice(3), line);
-        break;
-      case "org":
-        this.#setOrigin(line, span);
-        break;
-      case "default":
-        this.#setDefault(text, line, span);
-        break;
-      case "userel":
-      case "useabs":
-      case "usebnd":
-      case "usenobnd":
-        this.#setDefault(name.slice(3), line);
-        break;
-      case "section":
-      case "segment":
-        this.#enterSection(line, span);
-        break;
-      case "sectalign":
-        if (/^(on|off)$/i.test(text)) this.#alignsSections = text.toLowerCase() === "on";
-        else if (text !== "") this.#raiseAlignment(this.#readArgument(line, span));
-        break;
-      case "absolute": {
-        const expression = this.#readArgument(line, span);
-        const section = new Section("absolute", { isAbsolute: true });
-        this.#sections.push(section);
-        return { kind: "absolute", expression, section };
-      }
-      case "global":
-      case "static":
-      case "extern":
-      case "required":
-      case "common":
-        this.#declare(name, line, span);
-        break;
-      case "float":
-        this.#setFloatMode(text, line, span);
-        break;
-      case "cpu":
-        this.#setCpu(text, line, span);
-        break;
-      case "list":
-        if (!/^[-+]/.test(text)) throw new AssemblyError("list takes + or -", { line, span });
-        break;
-      case "debug":
-        if (!isName(text.split(/\s/)[0]!)) {
-          throw new AssemblyError("debug takes a name first", { line, span });
-        }
-    }
-    // `map`, `warning` and `pragma` say nothing that a flat binary could hold.
-    return undefined;
-  }
-
-  /** The expression that a directive's arguments begin with; what follows it is of no account. */
-  #readArgument(line: SourceLine, span: Span): Expression {
-    this.#parser.lexer.open(line, span);
-    return this.#parser.expression();
-  }
-
-  #setBits(text: string, line: SourceLine, span?: Span): void {
-    const bits = parseInt(text, 10);
-    if (bits !== 16 && bits !== 32 && bits !== 64) {
-      throw new AssemblyError(`There are 16, 32 and 64 bits, not ${text}`, { line, span });
-    }
-    const { cpu } = this.#mode;
-    if (cpu.level < (bits === 64 ? level64 : bits === 32 ? level32 : 0)) {
-      throw new AssemblyError(`CPU ${cpu.name} has no ${bits}-bit mode`, { line, span });
-    }
-    this.#mode = { ...this.#mode, bits };
-  }
-
-  #setOrigin(line: SourceLine, span: Span): void {
-    const origin = Number(this.#constant(this.#readArgument(line, span)));
-    if (this.#hasOrigin && origin !== this.#origin) {
-      throw new AssemblyError(`The origin is already ${this.#origin}`, { line, span });
-    }
-    if (!Number.isSafeInteger(origin) || origin < 0) {
-      throw new AssemblyError("The origin is out of range", { line, span });
-    }
-    this.#hasOrigin = true;
-    this.#origin = origin;
-  }
-
-  #setDefault(text: string, line: SourceLine, span?: Span): void {
-    switch (/^\w*/.exec(text.toLowerCase())![0]) {
-      case "rel":
-        this.#mode = { ...this.#mode, isRelative: true };
-        break;
-      case "abs":
-        this.#mode = { ...this.#mode, isRelative: false };
-        break;
-      case "bnd":
-        this.#mode = { ...this.#mode, isBound: true };
-        break;
-      case "nobnd":
-        this.#mode = { ...this.#mode, isBound: false };
-        break;
-      default:
-        throw new AssemblyError(`Expected rel, abs, bnd or nobnd, found "${text}"`, { line, span });
-    }
-  }
-
-  /** `float daz, up`; in brackets there is one word. */
-  #setFloatMode(text: string, line: SourceLine, span: Span): void {
-    const words = isBracketed(line) ? [text] : text.split(",").map((word) => word.trim());
-    for (const word of words) {
-      const floatMode = changeFloatMode(this.floatMode, word.toLowerCase());
-      if (!floatMode) throw new AssemblyError(`float does not take "${word}"`, { line, span });
-      this.#mode = { ...this.#mode, floatMode };
-    }
-  }
-
-  /** `section .data align=16 vstart=0x1000 nobits`. */
-  #enterSection(line: SourceLine, span: Span): void {
-    const words = splitWords(line.text, span);
-    const { start, end } = words[0] ?? span;
-    const section = this.#openSection(line.text.slice(start, end));
-    this.#section = section;
-    const act = () => {
-      for (const word of words.slice(1)) this.#setAttribute(section, line, word);
-      section.isNobits ??= false;
-    };
-    this.#deferred.push({ isAlignment: false, act });
-  }
-
-  #setAttribute(section: Section, line: SourceLine, span: Span): void {
-    const text = line.text.slice(span.start, span.end);
-    const [, attribute = "", value] = /^(\w+)(?:=(.*))?$/s.exec(text.toLowerCase()) ?? [];
-    const fail = (reason: string) => new AssemblyError(reason, { line, span });
-    const isType = value === undefined && (attribute === "nobits" || attribute === "progbits");
-    if (isType) {
-      const isNobits = attribute === "nobits";
-      section.isNobits ??= isNobits;
-      if (section.isNobits === isNobits) return;
-      throw fail(`Section ${section.name} ${isNobits ? "holds" : "has no"} bytes already`);
-    }
-    const given = text.slice(attribute.length + 1);
-    const placement = attribute.startsWith("v") ? section.running : section.loaded;
-    const hasPlace = value !== undefined && /^v?(start|align|follows)$/.test(attribute);
-    if (!hasPlace || (given === "" && !attribute.endsWith("follows"))) {
-      this.#warn(`The section attribute ${text} says nothing here`, { line, span });
-    } else if (attribute === "follows" || attribute === "vfollows") {
-      if (given === "") throw fail("Expected a section's name");
-      if (placement.start !== undefined) throw fail(`Section ${section.name} has a start already`);
-      placement.follows = given;
-    } else {
-      const from = span.start + attribute.length + 1;
-      const number = Number(
-        this.#constant(this.#readArgument(line, { start: from, end: span.end })),
-      );
-      if (!Number.isSafeInteger(number) || number < 0) throw fail("Expected an address");
-      if (attribute.endsWith("start")) this.#setStart(placement, number, fail);
-      else this.#setAlign(placement, number, fail);
-    }
-  }
-
-  #setStart(placement: Placement, start: number, fail: Fail): void {
-    const { name, start: before, align, follows } = placement;
-    if (follows !== undefined) throw fail(`Section ${name} follows ${follows} already`);
-    if (before !== undefined && before !== start) {
-      throw fail(`Section ${name} starts at ${before} already`);
-    }
-    if (align !== undefined && start % align !== 0) {
-      throw fail(`The start ${start} is not aligned to ${align}`);
-    }
-    // The start stands for the alignment too, from now on.
-    placement.start = start;
-    placement.align = undefined;
-  }
-
-  #setAlign(placement: Placement, align: number, fail: Fail): void {
-    if (!isPowerOfTwo(align)) throw fail(`An alignment is a power of two, not ${align}`);
-    const larger = Math.max(align, placement.align ?? 0);
-    const { start } = placement;
-    if (start !== undefined && start % larger !== 0) {
-      throw fail(`The start ${start} is not aligned to ${larger}`);
-    }
-    placement.align = placement.lastAlign = larger;
-  }
-
-  #setCpu(text: string, line: SourceLine, span: Span): void {
-    const cpu = changeCpu(this.#mode.cpu, text);
-    if (!cpu) throw new AssemblyError(`Unknown CPU "${text}"`, { line, span });
-    this.#mode = { ...this.#mode, cpu };
-  }
-
-  /** `global a, b` and the like; in brackets there is one name only. */
-  #declare(kind: string, line: SourceLine, span: Span): void {
-    if (kind === "common") {
-      throw new AssemblyError("A flat binary has no common variables", { line, span });
-    }
-    const text = line.text.slice(span.start, span.end);
-    for (const part of isBracketed(line) ? [text] : text.replace(/,$/, "").split(",")) {
-      const [, name = ""] = /^\s*\$?([^\s:]*)\s*(?::.*)?$/s.exec(part) ?? [];
-      if (!isName(name)) {
-        throw new AssemblyError(`Expected a name, found "${part}"`, { line, span });
-      }
-      if (kind === "extern" || kind === "required") this.#externals.add(name);
-    }
-  }
-
-  /** The value of an expression of numbers and of `equ`s above it. */
-  #constant(expression: Expression): bigint {
-    const { lexer } = this.#parser;
-    const nowhere = () => {
-      throw lexer.error("A number is needed here, not an address", expression.span);
-    };
-    const value = evaluate(expression, {
-      line: lexer.line,
-      here: nowhere,
-      base: nowhere,
-      missing: (label, span) => {
-        if (label.early !== undefined) return scalar(label.early);
-        throw lexer.error(`Symbol "${label.name}" is not defined before it is needed`, span);
-      },
-    });
-    if (!isScalar(value)) throw lexer.error("Expected a number", expression.span);
-    return value.number;
   }
 
   // Settling sizes
@@ -625,7 +255,7 @@ export class Assembler {
       this.#pass = "next";
       if (pass === mostPasses) {
         const { line } = this.#items.find((item) => !item.isFixed)!;
-        this.#errors.push(new AssemblyError("The sizes do not settle", { line }));
+        this.#messages.errors.push(new AssemblyError("The sizes do not settle", { line }));
         return;
       }
     }
@@ -633,7 +263,7 @@ export class Assembler {
 
   /** One pass; tells whether a label has moved. */
   #run(): boolean {
-    for (const section of this.#sections) section.offset = 0;
+    for (const section of this.#directives.sections) section.offset = 0;
     let hasMoved = this.#pass === "first";
     for (const item of this.#items) {
       const { section, label, body } = item;
@@ -708,30 +338,8 @@ export class Assembler {
     return this.#sharedScope;
   }
 
-  #addressIn(section: Section, offset: number): Value {
-    const { base } = section;
-    if (!base) return scalar(BigInt(offset));
-    return {
-      number: BigInt(offset),
-      terms: [{ of: base, factor: 1, scaled: false }],
-      unknown: false,
-    };
-  }
-
-  #missing(item: Item, label: Label, span: Span): undefined {
-    if (this.#pass !== "last") return;
-    const reason = this.#externals.has(label.name)
-      ? `A flat binary cannot refer to the external symbol "${label.name}"`
-      : `Symbol "${label.name}" is not defined${meantBySymbol(label.name, this.#defined())}`;
-    throw new AssemblyError(reason, { line: item.line, span });
-  }
-
-  *#defined(): Generator<string> {
-    for (const { name, definedAt } of this.#labels.values()) if (definedAt) yield name;
-  }
-
   /** Finds a statement's size by writing it where nobody looks. */
-  #measure(item: Item, body: Body): void {
+  #measure(item: Item, body: Content): void {
     const { section } = item;
     this.#scratch.length = 0;
     this.#writeItem(item, body, this.#scratch);
@@ -760,20 +368,19 @@ export class Assembler {
   #write(): void {
     this.#pass = "last";
     try {
-      this.#origin = placeSections(this.#sections, this.#origin);
+      this.#directives.origin = placeSections(this.#directives.sections, this.#directives.origin);
     } catch (error) {
       if (!(error instanceof PlacementError)) throw error;
-      const line = this.#items.findLast((item) => item.body?.kind === "directive")?.line ??
-        this.#items[0]!.line;
-      this.#errors.push(new AssemblyError(error.message, { line }));
+      const { line } = this.#items[0]!;
+      this.#messages.errors.push(new AssemblyError(error.message, { line }));
       return;
     }
-    for (const section of this.#sections) section.offset = 0;
+    for (const section of this.#directives.sections) section.offset = 0;
     for (const item of this.#items) {
       const { section, body, label } = item;
       try {
         if (label && label.definedAt !== item.line && body?.kind !== "equ") {
-          this.#checkSame(item, label, this.#addressIn(section, item.offset));
+          this.#checkSame(item, label, addressValue(section.base, item.offset));
         }
         if (!body) continue;
         if (body.kind === "ready") {
@@ -782,14 +389,14 @@ export class Assembler {
         } else if (body.kind === "equ") this.#equate(item);
         else this.#writeItem(item, body, section.out);
       } catch (error) {
-        this.#keep(error);
+        this.#messages.keep(error);
       }
       section.offset = item.offset + item.size;
     }
   }
 
   /** Appends a statement's bytes as often as it says, and moves on in its section. */
-  #writeItem(item: Item, body: Body, out: Bytes): void {
+  #writeItem(item: Item, body: Content, out: Bytes): void {
     const { section, times } = item;
     if (body.kind === "absolute") {
       body.section.offset = this.#absoluteAddress(item, body);
@@ -819,7 +426,7 @@ export class Assembler {
 
   #absoluteAddress(
     item: Item,
-    { expression, section }: Body & { kind: "absolute" },
+    { expression, section }: Absolute,
   ): number {
     const value = evaluate(expression, this.#scope(item));
     const { unknown, terms, number } = value;
@@ -843,11 +450,11 @@ export class Assembler {
         : `${what} takes a number, not an address`,
       { line: item.line, span: expression.span },
     );
-    if (this.#pass === "first") this.#keep(error);
+    if (this.#pass === "first") this.#messages.keep(error);
     return error;
   }
 
-  #writeOnce(body: Body, item: Item, out: Bytes): void {
+  #writeOnce(body: Content, item: Item, out: Bytes): void {
     const { section } = item;
     if (body.kind === "reserve") {
       this.#reserve(body.unit * this.#reserveCount(item, body.count), item, out);
@@ -869,7 +476,7 @@ export class Assembler {
   }
 
   /** Appends the bytes of a body that has some, once. */
-  #append(body: Body, item: Item, out: Bytes): void {
+  #append(body: Content, item: Item, out: Bytes): void {
     switch (body.kind) {
       case "instruction":
         this.#evaluateOperands(body, item);
@@ -877,7 +484,7 @@ export class Assembler {
         break;
       case "data":
         if (body.items.length === 0 && this.#pass === "last") {
-          this.#warn("There is no data here", { line: item.line });
+          this.#messages.warn("There is no data here", { line: item.line });
         }
         for (const datum of body.items) this.#writeDatum(datum, body.unit, item, out);
         break;
@@ -913,7 +520,7 @@ export class Assembler {
     }
     if (this.#leftOut === item) return;
     this.#leftOut = item;
-    this.#warn(`Section ${section.name} holds no bytes: these are left out`, { line });
+    this.#messages.warn(`Section ${section.name} holds no bytes: these are left out`, { line });
   }
 
   #reserve(count: number, item: Item, out: Bytes): void {
@@ -959,7 +566,7 @@ export class Assembler {
     return value.number;
   }
 
-  #include(body: Body & { kind: "incbin" }, item: Item, out: Bytes): void {
+  #include(body: Content & { kind: "incbin" }, item: Item, out: Bytes): void {
     const { line } = item;
     const path = this.#options.resolve?.(body.path, line.file) ?? body.path;
     const bytes = this.#options.readBytes?.(path, line.file);
@@ -1063,13 +670,15 @@ export class Assembler {
     if (!float) {
       throw new AssemblyError(`"${text}" is not a floating-point constant`, { line, span });
     }
-    if (float.doubt && this.#pass === "last") this.#warn(`${text} ${float.doubt}`, { line, span });
+    if (float.doubt && this.#pass === "last") {
+      this.#messages.warn(`${text} ${float.doubt}`, { line, span });
+    }
     out.number(float.bits, unit);
   }
 
   #result(): Assembly {
-    const origin = this.#origin ?? 0;
-    const filled = this.#sections.filter((section) => section.out.length > 0);
+    const origin = this.#directives.origin ?? 0;
+    const filled = this.#directives.sections.filter((section) => section.out.length > 0);
     const last = filled.reduce(
       (end, { loaded, out }) => Math.max(end, loaded.address + out.length),
       origin,
@@ -1079,14 +688,14 @@ export class Assembler {
     const first = this.#items.find((item) => item.size > 0);
     const makeListing = () => this.#makeListing();
     const makeListed = () => this.#makeListed();
-    const makeSymbols = () => this.#makeSymbols();
+    const labels = this.#labels;
     let listing: readonly ListingRow[] | undefined;
     let listed: readonly ListedLine[] | undefined;
     let symbols: ReadonlyMap<string, bigint> | undefined;
     return {
       bytes,
       origin,
-      bits: first?.mode.bits ?? this.#mode.bits,
+      bits: first?.mode.bits ?? this.#directives.mode.bits,
       // Most programs that assemble a large source do not look at its lines and symbols.
       get listing() {
         return listing ??= makeListing();
@@ -1095,26 +704,10 @@ export class Assembler {
         return listed ??= makeListed();
       },
       get symbols() {
-        return symbols ??= makeSymbols();
+        return symbols ??= labels.symbols();
       },
-      warnings: this.#warnings,
+      warnings: this.#messages.warnings,
     };
-  }
-
-  #makeSymbols(): Map<string, bigint> {
-    const symbols = new Map<string, bigint>();
-    for (const label of this.#labels.values()) {
-      if (!label.definedAt || label.name.startsWith(probePrefix)) continue;
-      const { terms, number } = label.evaluate();
-      symbols.set(
-        label.name,
-        terms.reduce(
-          (sum, { of, factor }) => sum + BigInt((of as Base).address * factor),
-          number,
-        ),
-      );
-    }
-    return symbols;
   }
 
   #makeListed(): ListedLine[] {
@@ -1147,10 +740,10 @@ export class Assembler {
       const isAlignment = body.kind === "align";
       if (isAlignment && body.fill.kind === "reserve") return [reservedPiece(size, offset)];
       out.marks = [];
-      const said = this.#warnings.length;
+      const said = this.#messages.warnings.length;
       section.offset = offset;
       this.#append(isAlignment ? body.fill : body, item, out);
-      this.#warnings.length = said;
+      this.#messages.warnings.length = said;
       if (isAlignment) repeated = size / out.length;
     }
     const pieces = bytePieces(out, offset);
@@ -1168,7 +761,9 @@ export class Assembler {
         continue;
       }
       listing.push({
-        offset: section.isAbsolute ? offset : section.loaded.address - this.#origin! + offset,
+        offset: section.isAbsolute
+          ? offset
+          : section.loaded.address - this.#directives.origin! + offset,
         address: section.isAbsolute ? offset : section.running.address + offset,
         length: size,
         times: item.count,
@@ -1191,42 +786,15 @@ function spanOf({ mnemonic, operands }: Instruction, { text }: SourceLine): Span
   return { start, end: operands.at(-1)?.end ?? start + mnemonic.length };
 }
 
-/** Makes an error of what is wrong with an attribute. */
-type Fail = (reason: string) => AssemblyError;
-
-/** A part of a line as words between blanks; an attribute's value may have some in parentheses. */
-function splitWords(text: string, { start, end }: Span): Span[] {
-  const words: Span[] = [];
-  const pattern = /\w+=\((?:[^()'"]|\((?:[^()]|\([^()]*\))*\)|'[^']*'|"[^"]*")*\)|\S+/g;
-  for (const match of text.slice(start, end).matchAll(pattern)) {
-    words.push({ start: start + match.index, end: start + match.index + match[0].length });
-  }
-  return words;
-}
-
-/** Whether a directive is in its primitive form. */
-function isBracketed(line: SourceLine): boolean {
-  return line.text.trimStart().startsWith("[");
-}
-
-/** Whether a text is a symbol's name. */
-function isName(text: string): boolean {
-  return /^[A-Za-z_.?@\u0080-\uFFFF][\w.?@$#~\u0080-\uFFFF]*$/.test(text);
-}
-
-function isPowerOfTwo(number: number): boolean {
-  return number > 0 && Number.isInteger(Math.log2(number));
-}
-
 /** Whether a body's bytes depend on no symbol. */
-function isConstant(body: Body): boolean {
+function isConstant(body: Content): boolean {
   if (body.kind === "instruction") return body.isConstant;
   if (body.kind === "reserve") return body.count.kind === "constant";
   return body.kind === "data" && body.items.every(isConstantItem);
 }
 
 /** Whether there is a `?` among data, which the listing tells from 0. */
-function reserves(body: Body): boolean {
+function reserves(body: Content): boolean {
   const isReserved = (item: DataItem): boolean =>
     item.kind === "reserved" || (item.kind === "repeat" && item.items.some(isReserved));
   return body.kind === "data" && body.items.some(isReserved);

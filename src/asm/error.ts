@@ -1,3 +1,5 @@
+import type { AssemblyWarning } from "./assembly.ts";
+
 /** What a line was written for: the macro call or the include that it came from. */
 export interface Origin {
   /** `macro NAME`, or `include`. */
@@ -90,6 +92,38 @@ export class AssemblyError extends Error {
     this.source = text;
   }
 }
+
+/** The errors and warnings of a run. */
+export class Messages {
+  /** What makes the source wrong, in the order found. */
+  readonly errors: AssemblyError[] = [];
+  /** What is doubtful only. */
+  readonly warnings: AssemblyWarning[] = [];
+
+  /** Keeps a warning. */
+  warn(message: string, { line, span }: { line: SourceLine; span?: Span | undefined }): void {
+    const column = (span?.start ?? 0) + 1;
+    this.warnings.push({ message, file: line.file, line: line.line, column });
+  }
+
+  /** Keeps an error that ends the line but not the run. */
+  keep(error: unknown): void {
+    if (!(error instanceof AssemblyError)) throw error;
+    this.errors.push(error);
+    if (this.errors.length >= mostErrors) this.throwErrors();
+  }
+
+  /** Throws the first error, if there is any, with all the others in it. */
+  throwErrors(): void {
+    const first = this.errors[0];
+    if (!first) return;
+    first.errors = this.errors;
+    throw first;
+  }
+}
+
+/** More errors than these help nobody. */
+const mostErrors = 100;
 
 /** A message shows this much of a line, around the place. */
 const longestExcerpt = 200;

@@ -1,4 +1,5 @@
 import { AssemblyError, type SourceLine, type Span } from "./error.ts";
+import type { Label } from "./label.ts";
 import type { Lexer, TokenKind } from "./lexer.ts";
 import { meantAt } from "./mistakes.ts";
 import { findRegister, type Register } from "./register.ts";
@@ -56,37 +57,6 @@ export function isScalar(value: Value): boolean {
   return value.terms.length === 0 && !value.unknown;
 }
 
-/** A name in the source and, once met, its value. */
-export class Label {
-  /** The whole name: a local label's has its parent's before it. */
-  readonly name: string;
-  /** Where it was defined. */
-  definedAt: SourceLine | undefined;
-  /** Its section, or undefined for an absolute address or an `equ`. */
-  base: Base | undefined;
-  /** Its offset in the section, if it is a label. */
-  offset = 0;
-  /** Its value, if it is an `equ`. */
-  value: Value | undefined;
-  /** Its value, if it is an `equ` of a plain number: known as soon as it is read. */
-  early: bigint | undefined;
-  /** Whether it has a value yet. */
-  known = false;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  /** What the name stands for now. */
-  evaluate(): Value {
-    if (!this.known) return unknownValue;
-    if (this.value) return this.value;
-    const number = BigInt(this.offset);
-    const terms = this.base ? [{ of: this.base, factor: 1, scaled: false }] : noTerms;
-    return { number, terms, unknown: false };
-  }
-}
-
 /** What an expression needs to be evaluated: where it stands. */
 export interface Scope {
   /** The line, for messages. */
@@ -133,7 +103,7 @@ type IntegerFunction = "ilog2e" | "ilog2f" | "ilog2c" | "ilog2w";
 /** What the names and the constants in an expression hang on. */
 export interface Surroundings {
   /** The mode where the expression stands. */
-  readonly bits: number;
+  bits(): number;
   /** The label of a name; local names are completed by it. */
   label(name: string): Label;
   /** The value of a floating-point function such as `float32`, from its name and constant. */
@@ -326,7 +296,7 @@ export class ExpressionParser {
    * and four elsewhere, whatever becomes of it.
    */
   #characters(text: string): bigint {
-    const most = this.#surroundings.bits === 64 ? 8 : 4;
+    const most = this.#surroundings.bits() === 64 ? 8 : 4;
     if (text.length > most && /[^\0]/.test(text.slice(most))) {
       this.#surroundings.warn(`Only the first ${most} characters count here`, this.#lexer);
     }

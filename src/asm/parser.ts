@@ -5,7 +5,6 @@ import { Lexer } from "./lexer.ts";
 import { isForeign, meantAt, meantBy } from "./mistakes.ts";
 import { endsOperand, type Operand, OperandParser, sizes } from "./operand.ts";
 import { findRegister, type Register } from "./register.ts";
-import type { Section } from "./section.ts";
 
 /** An instruction as read. */
 export interface Instruction {
@@ -74,12 +73,6 @@ export type Body =
     readonly boundary: Expression;
     readonly fill: Body;
     readonly reserves: boolean;
-  }
-  | {
-    readonly kind: "absolute";
-    readonly expression: Expression;
-    /** What holds the lines that follow. */
-    readonly section: Section;
   }
   | {
     readonly kind: "directive";

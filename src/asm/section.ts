@@ -1,4 +1,5 @@
 import { Bytes } from "./bytes.ts";
+import type { AssemblyError } from "./error.ts";
 import type { Base } from "./expression.ts";
 
 /** Where a section is loaded or where it runs: what its attributes say, and what they come to. */
@@ -20,6 +21,9 @@ export class Placement implements Base {
     this.name = name;
   }
 }
+
+/** A section, and with it the binary, is not larger than this. */
+export const mostBytes: number = 1 << 30;
 
 /** A section of the flat binary (NASM manual §8.1.3), or what stands behind `absolute`. */
 export class Section {
@@ -55,4 +59,83 @@ export class Section {
     if (name === ".bss" || isAbsolute) this.isNobits = true;
     if (name !== ".bss") this.before = before;
   }
+}
+
+/** What an attribute's number hangs on, and how it fails. */
+interface AttributeContext {
+  /** The value of the expression that begins at a place in the attribute. */
+  readonly evaluate: (from: number) => number;
+  readonly fail: Fail;
+}
+
+/** Makes an error of what is wrong with an attribute. */
+type Fail = (reason: string) => AssemblyError;
+
+/**
+ * Obeys an attribute such as `align=16` or `nobits`.
+ *
+ * @param section The section.
+ * @param text The attribute as written.
+ * @param context How it is evaluated, and how it fails.
+ * @returns Whether it says anything.
+ */
+export function setAttribute(
+  section: Section,
+  text: string,
+  { evaluate, fail }: AttributeContext,
+): boolean {
+  const [, name = "", value] = /^(\w+)(?:=(.*))?$/s.exec(text) ?? [];
+  const attribute = name.toLowerCase();
+  if (value === undefined) return setType(section, attribute, fail);
+  const [, isVirtual, kind] = /^(v?)(start|align|follows)$/.exec(attribute) ?? [];
+  const placement = isVirtual ? section.running : section.loaded;
+  if (kind === "follows") {
+    if (value === "") throw fail("Expected a section's name");
+    if (placement.start !== undefined) throw fail(`Section ${section.name} has a start already`);
+    placement.follows = value;
+    return true;
+  }
+  if (kind === undefined || value === "") return false;
+  const number = evaluate(name.length + 1);
+  if (!Number.isSafeInteger(number) || number < 0) throw fail("Expected an address");
+  if (kind === "start") setStart(placement, number, fail);
+  else setAlign(placement, number, fail);
+  return true;
+}
+
+function setType(section: Section, attribute: string, fail: Fail): boolean {
+  const isNobits = attribute === "nobits";
+  if (!isNobits && attribute !== "progbits") return false;
+  section.isNobits ??= isNobits;
+  if (section.isNobits === isNobits) return true;
+  throw fail(`Section ${section.name} ${isNobits ? "holds" : "has no"} bytes already`);
+}
+
+function setStart(placement: Placement, start: number, fail: Fail): void {
+  const { name, start: before, align, follows } = placement;
+  if (follows !== undefined) throw fail(`Section ${name} follows ${follows} already`);
+  if (before !== undefined && before !== start) {
+    throw fail(`Section ${name} starts at ${before} already`);
+  }
+  if (align !== undefined && start % align !== 0) {
+    throw fail(`The start ${start} is not aligned to ${align}`);
+  }
+  // The start stands for the alignment too, from now on.
+  placement.start = start;
+  placement.align = undefined;
+}
+
+function setAlign(placement: Placement, align: number, fail: Fail): void {
+  if (!isPowerOfTwo(align)) throw fail(`An alignment is a power of two, not ${align}`);
+  const larger = Math.max(align, placement.align ?? 0);
+  const { start } = placement;
+  if (start !== undefined && start % larger !== 0) {
+    throw fail(`The start ${start} is not aligned to ${larger}`);
+  }
+  placement.align = placement.lastAlign = larger;
+}
+
+/** Whether a number can be an alignment. */
+export function isPowerOfTwo(number: number): boolean {
+  return number > 0 && Number.isInteger(Math.log2(number));
 }

@@ -3,12 +3,12 @@ import {
   evaluate,
   ExpressionParser,
   isScalar,
-  Label,
   scalar,
   type Surroundings,
   unknownValue,
 } from "../expression.ts";
 import { floatFunction } from "../float.ts";
+import { Label } from "../label.ts";
 import { Lexer } from "../lexer.ts";
 import {
   type Diagnostic,
@@ -155,11 +155,8 @@ export class Preprocessor implements Host {
   constructor(options: PreprocessOptions) {
     this.options = options;
     this.#bits = options.bits ?? 16;
-    const bits = () => this.bits;
     this.#surroundings = {
-      get bits() {
-        return bits();
-      },
+      bits: () => this.bits,
       label: (name) => this.#symbol(name),
       float: floatFunction,
       warn: (reason) => this.warn(reason),
@@ -782,7 +779,7 @@ export class Preprocessor implements Host {
       try {
         this.#scanner.open({ text: equ[2]!, file: "", line: 0, depth: 0 });
         const parser = new ExpressionParser(this.#scanner, {
-          bits: this.#bits,
+          bits: () => this.#bits,
           label: (name) => new Label(name),
           float: floatFunction,
           warn: () => {},
