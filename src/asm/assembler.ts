@@ -26,7 +26,15 @@ import {
 import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
 import type { Place } from "./match.ts";
 import { meantByForeign } from "./mistakes.ts";
-import { type Body, type DataItem, type Instruction, Parser, type Statement } from "./parser.ts";
+import {
+  type Alignment,
+  type Body,
+  type Content,
+  type DataItem,
+  type Instruction,
+  Parser,
+  type Statement,
+} from "./parser.ts";
 import { mostBytes, type Section } from "./section.ts";
 
 /**
@@ -43,7 +51,7 @@ interface Item {
   readonly line: PreprocessedLine;
   readonly label: Label | undefined;
   readonly times: Expression | undefined;
-  body: Content | typeof ready | undefined;
+  body: Exclude<Body, { kind: "directive" }> | Absolute | typeof ready | undefined;
   readonly mode: Mode;
   readonly section: Section;
   /** Whether its size is the same in every pass. */
@@ -58,8 +66,8 @@ interface Item {
   code: number;
 }
 
-/** What a statement says, directives being obeyed. */
-type Content = Body | Absolute;
+/** What moves on in its section. */
+type Placed = Content | Alignment | Absolute;
 
 /** The body of a statement whose bytes are ready: what it said is not needed any more. */
 const ready = { kind: "ready" } as const;
@@ -339,7 +347,7 @@ export class Assembler {
   }
 
   /** Finds a statement's size by writing it where nobody looks. */
-  #measure(item: Item, body: Content): void {
+  #measure(item: Item, body: Placed): void {
     const { section } = item;
     this.#scratch.length = 0;
     this.#writeItem(item, body, this.#scratch);
@@ -396,7 +404,7 @@ export class Assembler {
   }
 
   /** Appends a statement's bytes as often as it says, and moves on in its section. */
-  #writeItem(item: Item, body: Content, out: Bytes): void {
+  #writeItem(item: Item, body: Placed, out: Bytes): void {
     const { section, times } = item;
     if (body.kind === "absolute") {
       body.section.offset = this.#absoluteAddress(item, body);
@@ -454,7 +462,7 @@ export class Assembler {
     return error;
   }
 
-  #writeOnce(body: Content, item: Item, out: Bytes): void {
+  #writeOnce(body: Content | Alignment, item: Item, out: Bytes): void {
     const { section } = item;
     if (body.kind === "reserve") {
       this.#reserve(body.unit * this.#reserveCount(item, body.count), item, out);
@@ -462,7 +470,8 @@ export class Assembler {
     }
     if (body.kind === "align") {
       const align = Number(this.#alignment(item, body.boundary));
-      const padding = (align - section.offset % align) % align;
+      // As in NASM a `times` within what fills up takes the place of the padding.
+      const padding = item.times ? 1 : (align - section.offset % align) % align;
       for (let i = 0; i < padding; i++) this.#writeOnce(body.fill, item, out);
       return;
     }
@@ -728,7 +737,8 @@ export class Assembler {
   /** What the listing shows of a statement: once what is repeated. */
   #pieces(item: Item): Piece[] {
     const { body, section, offset, size, count } = item;
-    if (!body || (size === 0 && !(body.kind === "incbin" && count > 0))) return [];
+    if (!body || body.kind === "equ" || body.kind === "absolute") return [];
+    if (size === 0 && !(body.kind === "incbin" && count > 0)) return [];
     const out = new Bytes();
     let repeated = count;
     if (body.kind === "ready") out.copy(this.#code, item.code, item.code + size);
@@ -787,7 +797,7 @@ function spanOf({ mnemonic, operands }: Instruction, { text }: SourceLine): Span
 }
 
 /** Whether a body's bytes depend on no symbol. */
-function isConstant(body: Content): boolean {
+function isConstant(body: Placed): boolean {
   if (body.kind === "instruction") return body.isConstant;
   if (body.kind === "reserve") return body.count.kind === "constant";
   return body.kind === "data" && body.items.every(isConstantItem);

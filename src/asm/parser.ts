@@ -1,5 +1,11 @@
 import type { AssemblyError, SourceLine, Span } from "./error.ts";
-import { type Expression, ExpressionParser, floatNames, type Surroundings } from "./expression.ts";
+import {
+  type Expression,
+  ExpressionParser,
+  floatNames,
+  scalar,
+  type Surroundings,
+} from "./expression.ts";
 import { isMnemonic } from "./instructions.ts";
 import { Lexer } from "./lexer.ts";
 import { isForeign, meantAt, meantBy } from "./mistakes.ts";
@@ -56,8 +62,8 @@ export type DataItem =
     readonly unit?: number;
   };
 
-/** What a line says, besides its label and `times`. */
-export type Body =
+/** What makes bytes, or room for them. */
+export type Content =
   | Instruction
   | { readonly kind: "data"; readonly unit: number; readonly items: readonly DataItem[] }
   | { readonly kind: "reserve"; readonly unit: number; readonly count: Expression }
@@ -66,14 +72,21 @@ export type Body =
     readonly path: string;
     readonly skip: Expression | undefined;
     readonly limit: Expression | undefined;
-  }
+  };
+
+/** `align` and `alignb`. */
+export interface Alignment {
+  readonly kind: "align";
+  readonly boundary: Expression;
+  /** What fills up to the boundary, again and again. */
+  readonly fill: Content;
+}
+
+/** What a line says, besides its label and `times`. */
+export type Body =
+  | Content
   | { readonly kind: "equ"; readonly expression: Expression }
-  | {
-    readonly kind: "align";
-    readonly boundary: Expression;
-    readonly fill: Body;
-    readonly reserves: boolean;
-  }
+  | Alignment
   | {
     readonly kind: "directive";
     readonly name: string;
@@ -502,23 +515,25 @@ export class Parser {
 
   /** `align 4`, `align 4, db 0`, `alignb 4`: NASM's macros of these names (manual §6.1, §4.11.13). */
   #align(name: string): Body {
+    const lexer = this.lexer;
     const boundary = this.expression();
-    const reserves = name === "alignb";
-    let fill: Body = reserves
+    let fill: Body = name === "alignb"
       ? { kind: "reserve", unit: 1, count: one }
       : { kind: "data", unit: 1, items: [{ kind: "expression", expression: nop }] };
-    if (this.lexer.accept(",") && this.lexer.kind !== "end") fill = this.#body();
-    return { kind: "align", boundary, fill, reserves };
+    if (lexer.accept(",") && lexer.kind !== "end") {
+      const span = { start: lexer.start, end: lexer.end };
+      fill = this.#body();
+      if (fill.kind === "equ" || fill.kind === "align" || fill.kind === "directive") {
+        throw lexer.error(`${name} takes an instruction or data to fill up with`, span);
+      }
+    }
+    return { kind: "align", boundary, fill };
   }
 }
 
-const one: Expression = {
-  kind: "constant",
-  value: { number: 1n, terms: [], unknown: false },
-  span: { start: 0, end: 0 },
-};
+const one: Expression = { kind: "constant", value: scalar(1n), span: { start: 0, end: 0 } };
 
-const nop: Expression = { ...one, value: { number: 0x90n, terms: [], unknown: false } };
+const nop: Expression = { ...one, value: scalar(0x90n) };
 
 function isAtEnd(lexer: Lexer): boolean {
   return lexer.kind === "end";
