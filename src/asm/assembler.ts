@@ -1,18 +1,19 @@
 import type { AssembleOptions, Assembly, ListingRow } from "./assembly.ts";
 import { Bytes } from "./bytes.ts";
 import { anyCpu } from "./cpu.ts";
-import { type Absolute, Directives, type Mode } from "./directives.ts";
-import { checkSize, encode, finalValue, markAddress, modesOf, neither } from "./encode.ts";
-import { AssemblyError, Messages, type SourceLine, type Span } from "./error.ts";
 import {
-  type Base,
-  evaluate,
-  type Expression,
-  isScalar,
-  type Scope,
-  type Value,
-} from "./expression.ts";
-import { defaultFloatMode, encodeFloat, floatFunction, type FloatMode } from "./float.ts";
+  type DataPlace,
+  includedBytes,
+  isConstantData,
+  reservedSize,
+  reserves,
+  writeData,
+} from "./data.ts";
+import { type Absolute, Directives, type Mode } from "./directives.ts";
+import { encode, modesOf } from "./encode.ts";
+import { AssemblyError, Messages, type SourceLine, type Span } from "./error.ts";
+import { type Base, evaluate, type Expression, isScalar, type Value } from "./expression.ts";
+import { defaultFloatMode, floatFunction, type FloatMode } from "./float.ts";
 import type { Bits } from "./instructions.ts";
 import { addressValue, type Label, Labels } from "./label.ts";
 import { PlacementError, placeSections } from "./layout.ts";
@@ -24,13 +25,11 @@ import {
   probePrefix,
 } from "./lines.ts";
 import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
-import type { Place } from "./match.ts";
 import { meantByForeign } from "./mistakes.ts";
 import {
   type Alignment,
   type Body,
   type Content,
-  type DataItem,
   type Instruction,
   Parser,
   type Statement,
@@ -81,8 +80,6 @@ const mostPasses = 1000;
 /** A line may not repeat itself more often than this. */
 const mostTimes = 1 << 28;
 
-const noLine: SourceLine = { text: "", file: "", line: 0, depth: 0 };
-
 /** Assembles preprocessed lines. */
 export class Assembler {
   readonly #options: AssembleOptions;
@@ -98,26 +95,34 @@ export class Assembler {
   #leftOut: Item | undefined;
   #pass: Pass = "first";
   #item!: Item;
-  readonly #sharedScope = {
-    line: noLine,
-    here: () => addressValue(this.#item.section.base, this.#item.offset),
-    base: () => addressValue(this.#item.section.base, 0),
-    missing: (label: Label, span: Span) => {
-      if (this.#pass !== "last") return;
-      throw new AssemblyError(this.#labels.whyMissing(label), { line: this.#item.line, span });
-    },
-  };
-  readonly #sharedPlace = {
-    line: noLine,
+  /** Where the statement at hand stands. One serves all: `#at` has it speak of another. */
+  readonly #place = {
+    line: { text: "", file: "", line: 0, depth: 0 } as SourceLine,
     bits: 16 as Bits,
     section: undefined as Base | undefined,
     offset: 0,
     isRelative: false,
     isBound: false,
     cpu: anyCpu,
+    floatMode: defaultFloatMode,
+    here: () => addressValue(this.#item.section.base, this.#item.offset),
+    base: () => addressValue(this.#item.section.base, 0),
+    missing: (label: Label, span: Span) => {
+      if (this.#pass !== "last") return;
+      throw new AssemblyError(this.#labels.whyMissing(label), { line: this.#item.line, span });
+    },
     addressOf: (base: Base) => base.address,
     warn: (message: string, span?: Span) => {
       if (this.#pass === "last") this.#messages.warn(message, { line: this.#item.line, span });
+    },
+    mustBeKnown: (what: string, value: Value, span: Span) => {
+      const reason = value.unknown
+        ? `${what} needs a number that is known here: a symbol in it is defined later or nowhere`
+        : `${what} takes a number, not an address`;
+      const error = new AssemblyError(reason, { line: this.#item.line, span });
+      // It is one in the first pass already.
+      if (this.#pass === "first") this.#messages.keep(error);
+      return error;
     },
   };
 
@@ -229,9 +234,7 @@ export class Assembler {
     this.#items.push(item);
     if (body?.kind === "absolute") directives.section = body.section;
     if (body?.kind === "align") directives.align(body.boundary);
-    const isInstruction = body?.kind === "instruction" || body?.kind === "data";
-    const isReady = isInstruction && !times && isConstant(body) && !reserves(body);
-    if (isReady) this.#writeAtOnce(item, body);
+    if (body && !times && isReady(body)) this.#writeAtOnce(item, body);
   }
 
   /** Writes what depends on no symbol when it is read, so that nothing else of it need be kept. */
@@ -306,11 +309,12 @@ export class Assembler {
       throw new AssemblyError("equ needs a name before it", { line: item.line });
     }
     const before = label.value;
-    const value = evaluate(body.expression, this.#scope(item));
+    const place = this.#at(item);
+    const value = evaluate(body.expression, place);
     const isWrongHere = this.#pass === "first" ? value.unknown : !isScalar(value);
     const { name } = label;
     if (isWrongHere && name.startsWith(probePrefix) && !name.startsWith(laterPrefix)) {
-      throw this.#mustBeKnown("This directive", value, { item, expression: body.expression });
+      throw place.mustBeKnown("This directive", value, body.expression.span);
     }
     if (label.definedAt !== item.line) return this.#checkSame(item, label, value);
     const register = value.terms.find(({ of }) => "class" in of);
@@ -339,11 +343,20 @@ export class Assembler {
     });
   }
 
-  /** The one scope that all evaluations share: it speaks of the statement set last. */
-  #scope(item: Item): Scope {
+  /** Where a statement stands. */
+  #at(item: Item): DataPlace {
+    const { section, mode } = item;
+    const place = this.#place;
     this.#item = item;
-    this.#sharedScope.line = item.line;
-    return this.#sharedScope;
+    place.line = item.line;
+    place.bits = mode.bits;
+    place.section = section.isAbsolute ? undefined : section.running;
+    place.offset = section.offset;
+    place.isRelative = mode.isRelative;
+    place.isBound = mode.isBound;
+    place.cpu = mode.cpu;
+    place.floatMode = mode.floatMode;
+    return place;
   }
 
   /** Finds a statement's size by writing it where nobody looks. */
@@ -359,8 +372,9 @@ export class Assembler {
   #count(item: Item): number {
     const { times, line } = item;
     if (!times) return 1;
-    const value = evaluate(times, this.#scope(item));
-    if (!isScalar(value)) throw this.#mustBeKnown("times", value, { item, expression: times });
+    const place = this.#at(item);
+    const value = evaluate(times, place);
+    if (!isScalar(value)) throw place.mustBeKnown("times", value, times.span);
     if (value.number < 0n || value.number > mostTimes) {
       throw new AssemblyError(
         `times takes a number from 0 to ${mostTimes}, not ${value.number}` +
@@ -432,40 +446,22 @@ export class Assembler {
     for (let i = 0; i < count; i++) this.#writeOnce(body, item, out);
   }
 
-  #absoluteAddress(
-    item: Item,
-    { expression, section }: Absolute,
-  ): number {
-    const value = evaluate(expression, this.#scope(item));
+  #absoluteAddress(item: Item, { expression, section }: Absolute): number {
+    const place = this.#at(item);
+    const value = evaluate(expression, place);
     const { unknown, terms, number } = value;
     const isAddress = terms.length === 1 && terms[0]!.factor === 1 && !("class" in terms[0]!.of);
     if (unknown || (terms.length > 0 && !isAddress)) {
-      throw this.#mustBeKnown("absolute", value, { item, expression });
+      throw place.mustBeKnown("absolute", value, expression.span);
     }
     section.base = terms[0]?.of as Base | undefined;
     return Number(number);
   }
 
-  /** An error for a number that must be known where it is needed; it is one in the first pass already. */
-  #mustBeKnown(
-    what: string,
-    value: Value,
-    { item, expression }: { item: Item; expression: Expression },
-  ): AssemblyError {
-    const error = new AssemblyError(
-      value.unknown
-        ? `${what} needs a number that is known here: a symbol in it is defined later or nowhere`
-        : `${what} takes a number, not an address`,
-      { line: item.line, span: expression.span },
-    );
-    if (this.#pass === "first") this.#messages.keep(error);
-    return error;
-  }
-
   #writeOnce(body: Content | Alignment, item: Item, out: Bytes): void {
     const { section } = item;
     if (body.kind === "reserve") {
-      this.#reserve(body.unit * this.#reserveCount(item, body.count), item, out);
+      this.#reserve(reservedSize(body, this.#at(item)), item, out);
       return;
     }
     if (body.kind === "align") {
@@ -484,26 +480,28 @@ export class Assembler {
     }
   }
 
-  /** Appends the bytes of a body that has some, once. */
+  /** Appends the bytes of what makes some, once. */
   #append(body: Content, item: Item, out: Bytes): void {
+    const place = this.#at(item);
     switch (body.kind) {
       case "instruction":
-        this.#evaluateOperands(body, item);
-        this.#encode(body, item, out);
+        this.#encode(body, place, out);
         break;
       case "data":
-        if (body.items.length === 0 && this.#pass === "last") {
-          this.#messages.warn("There is no data here", { line: item.line });
-        }
-        for (const datum of body.items) this.#writeDatum(datum, body.unit, item, out);
+        writeData(body, place, out);
         break;
       case "incbin":
-        this.#include(body, item, out);
+        out.append(includedBytes(body, place, this.#options));
     }
   }
 
-  #encode(instruction: Instruction, item: Item, out: Bytes): void {
-    const place = this.#place(item);
+  #encode(instruction: Instruction, place: DataPlace, out: Bytes): void {
+    if (!instruction.isConstant) {
+      for (const operand of instruction.operands) {
+        if (operand.expression) operand.value = evaluate(operand.expression, place);
+        if (operand.segment) operand.segmentValue = evaluate(operand.segment, place);
+      }
+    }
     const start = out.length;
     try {
       this.#dependsOnPlace = encode(instruction, place, out);
@@ -512,12 +510,10 @@ export class Assembler {
       if (this.#pass !== "last" || !(error instanceof AssemblyError)) throw error;
       const modes = modesOf(instruction, place);
       if (modes.length === 0) throw error;
-      const span = spanOf(instruction, item.line);
-      const text = item.line.text.slice(span.start, span.end);
-      throw new AssemblyError(`${text} needs bits ${modes.join(" or ")}`, {
-        line: item.line,
-        span,
-      });
+      const { line } = place;
+      const span = spanOf(instruction, line);
+      const text = line.text.slice(span.start, span.end);
+      throw new AssemblyError(`${text} needs bits ${modes.join(" or ")}`, { line, span });
     }
   }
 
@@ -541,31 +537,8 @@ export class Assembler {
     if (this.#pass === "last" && !section.isNobits) out.fill(0, count);
   }
 
-  #reserveCount(item: Item, count: Expression): number {
-    const value = evaluate(count, this.#scope(item));
-    const isWrong = !value.unknown &&
-      (!isScalar(value) || value.number < 0n || value.number > mostBytes);
-    if (isWrong) {
-      throw new AssemblyError(`Space is reserved by a number from 0 to ${mostBytes}`, {
-        line: item.line,
-        span: count.span,
-      });
-    }
-    return value.unknown ? 0 : Number(value.number);
-  }
-
-  #repeatCount(item: Item, count: Expression): number {
-    const value = evaluate(count, this.#scope(item));
-    if (!isScalar(value)) throw this.#mustBeKnown("dup", value, { item, expression: count });
-    if (value.number < 0n || value.number > mostBytes) {
-      const span = count.span;
-      throw new AssemblyError(`dup takes a number from 0 to ${mostBytes}`, { ...item, span });
-    }
-    return Number(value.number);
-  }
-
   #alignment(item: Item, boundary: Expression): bigint {
-    const value = evaluate(boundary, this.#scope(item));
+    const value = evaluate(boundary, this.#at(item));
     if (!isScalar(value) || value.number <= 0n) {
       throw new AssemblyError("An alignment is a power of two", {
         line: item.line,
@@ -573,116 +546,6 @@ export class Assembler {
       });
     }
     return value.number;
-  }
-
-  #include(body: Content & { kind: "incbin" }, item: Item, out: Bytes): void {
-    const { line } = item;
-    const path = this.#options.resolve?.(body.path, line.file) ?? body.path;
-    const bytes = this.#options.readBytes?.(path, line.file);
-    if (!bytes) throw new AssemblyError(`Cannot read the file "${body.path}"`, { line });
-    const scope = this.#scope(item);
-    const number = (expression: Expression | undefined, fallback: number) => {
-      if (!expression) return fallback;
-      const value = evaluate(expression, scope);
-      if (!isScalar(value) || value.number < 0n) {
-        throw new AssemblyError("incbin takes numbers that are not negative", {
-          line,
-          span: expression.span,
-        });
-      }
-      return Number(value.number);
-    };
-    const skip = number(body.skip, 0);
-    if (skip > bytes.length) {
-      throw new AssemblyError(`The file has ${bytes.length} bytes only`, { line });
-    }
-    out.append(bytes.subarray(skip, skip + number(body.limit, bytes.length)));
-  }
-
-  /** The one place that all encodings share. */
-  #place(item: Item): Place {
-    const place = this.#sharedPlace;
-    const { section } = item;
-    this.#item = item;
-    place.line = item.line;
-    place.bits = item.mode.bits;
-    place.section = section.isAbsolute ? undefined : section.running;
-    place.offset = section.offset;
-    place.isRelative = item.mode.isRelative;
-    place.isBound = item.mode.isBound;
-    place.cpu = item.mode.cpu;
-    return place;
-  }
-
-  #evaluateOperands(instruction: Instruction, item: Item): void {
-    if (instruction.isConstant) return;
-    const scope = this.#scope(item);
-    for (const operand of instruction.operands) {
-      if (operand.expression) operand.value = evaluate(operand.expression, scope);
-      if (operand.segment) operand.segmentValue = evaluate(operand.segment, scope);
-    }
-  }
-
-  #writeDatum(datum: DataItem, unit: number, item: Item, out: Bytes): void {
-    switch (datum.kind) {
-      case "string":
-        out.text(datum.text);
-        out.fill(0, (unit - datum.text.length % unit) % unit);
-        break;
-      case "expression":
-        this.#writeNumber(datum.expression, unit, item, out);
-        break;
-      case "float":
-        this.#writeFloat(datum, unit, item, out);
-        break;
-      case "reserved":
-        out.marks?.push({ kind: "space", at: out.length, size: unit, value: 0n });
-        out.fill(0, unit);
-        break;
-      case "repeat": {
-        const count = this.#repeatCount(item, datum.count);
-        for (let i = 0; i < count; i++) {
-          for (const each of datum.items) this.#writeDatum(each, datum.unit ?? unit, item, out);
-          if (out.length > mostBytes) throw new AssemblyError("The binary is too large", item);
-        }
-      }
-    }
-  }
-
-  #writeNumber(expression: Expression, unit: number, item: Item, out: Bytes): void {
-    const { line } = item;
-    const { span } = expression;
-    if (unit > 8) {
-      throw new AssemblyError(`An integer has at most 64 bits, not ${unit * 8}`, { line, span });
-    }
-    const value = expression.kind === "constant"
-      ? expression.value
-      : evaluate(expression, this.#scope(item));
-    if (value.terms.some(({ factor }) => Math.abs(factor) !== 1)) throw neither(item, span);
-    const place = this.#place(item);
-    const number = finalValue(value, place, span);
-    checkSize(value, unit, { place, span });
-    markAddress(value, out, unit);
-    out.number(number, unit);
-  }
-
-  #writeFloat(
-    { text, start, end }: DataItem & { kind: "float" },
-    unit: number,
-    item: Item,
-    out: Bytes,
-  ): void {
-    const { line } = item;
-    const span = { start, end };
-    if (unit > 16) throw new AssemblyError(`There are no floats of ${unit} bytes`, { line, span });
-    const float = encodeFloat(text, unit * 8, item.mode.floatMode);
-    if (!float) {
-      throw new AssemblyError(`"${text}" is not a floating-point constant`, { line, span });
-    }
-    if (float.doubt && this.#pass === "last") {
-      this.#messages.warn(`${text} ${float.doubt}`, { line, span });
-    }
-    out.number(float.bits, unit);
   }
 
   #result(): Assembly {
@@ -796,24 +659,16 @@ function spanOf({ mnemonic, operands }: Instruction, { text }: SourceLine): Span
   return { start, end: operands.at(-1)?.end ?? start + mnemonic.length };
 }
 
-/** Whether a body's bytes depend on no symbol. */
+/** Whether a statement's bytes can be written when it is read. */
+function isReady(body: Placed | Body): body is Content {
+  return body.kind === "instruction"
+    ? body.isConstant
+    : body.kind === "data" && isConstantData(body) && !reserves(body);
+}
+
+/** Whether what a statement comes to depends on no symbol. */
 function isConstant(body: Placed): boolean {
   if (body.kind === "instruction") return body.isConstant;
   if (body.kind === "reserve") return body.count.kind === "constant";
-  return body.kind === "data" && body.items.every(isConstantItem);
-}
-
-/** Whether there is a `?` among data, which the listing tells from 0. */
-function reserves(body: Content): boolean {
-  const isReserved = (item: DataItem): boolean =>
-    item.kind === "reserved" || (item.kind === "repeat" && item.items.some(isReserved));
-  return body.kind === "data" && body.items.some(isReserved);
-}
-
-function isConstantItem(item: DataItem): boolean {
-  if (item.kind === "expression") return item.expression.kind === "constant";
-  if (item.kind === "repeat") {
-    return item.count.kind === "constant" && item.items.every(isConstantItem);
-  }
-  return true;
+  return body.kind === "data" && isConstantData(body);
 }
