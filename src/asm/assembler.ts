@@ -24,7 +24,7 @@ import {
   type PreprocessResult,
   probePrefix,
 } from "./lines.ts";
-import { bytePieces, countPiece, type ListedLine, type Piece, reservedPiece } from "./listing.ts";
+import { type BytesOf, type ListedLine, listLines, listRows } from "./listing.ts";
 import { meantByForeign } from "./mistakes.ts";
 import {
   type Alignment,
@@ -46,11 +46,11 @@ export function assemblePlain(source: string, options: AssembleOptions = {}): As
 }
 
 /** A statement with all that was in force where it stands. */
-interface Item {
+export interface Item {
   readonly line: PreprocessedLine;
   readonly label: Label | undefined;
   readonly times: Expression | undefined;
-  body: Exclude<Body, { kind: "directive" }> | Absolute | typeof ready | undefined;
+  body: Exclude<Body, { kind: "directive" }> | Absolute | Ready | undefined;
   readonly mode: Mode;
   readonly section: Section;
   /** Whether its size is the same in every pass. */
@@ -69,7 +69,11 @@ interface Item {
 type Placed = Content | Alignment | Absolute;
 
 /** The body of a statement whose bytes are ready: what it said is not needed any more. */
-const ready = { kind: "ready" } as const;
+const ready: Ready = { kind: "ready" };
+
+export interface Ready {
+  readonly kind: "ready";
+}
 
 /** The first pass, those that follow until nothing moves, and the one that writes. */
 type Pass = "first" | "next" | "last";
@@ -557,10 +561,10 @@ export class Assembler {
     );
     const bytes = new Uint8Array(last - origin);
     for (const { loaded, out } of filled) bytes.set(out.view(), loaded.address - origin);
-    const first = this.#items.find((item) => item.size > 0);
-    const makeListing = () => this.#makeListing();
-    const makeListed = () => this.#makeListed();
+    const items = this.#items;
+    const first = items.find((item) => item.size > 0);
     const labels = this.#labels;
+    const bytesOf: BytesOf = (item, content) => this.#bytesOf(item, content);
     let listing: readonly ListingRow[] | undefined;
     let listed: readonly ListedLine[] | undefined;
     let symbols: ReadonlyMap<string, bigint> | undefined;
@@ -570,10 +574,10 @@ export class Assembler {
       bits: first?.mode.bits ?? this.#directives.mode.bits,
       // Most programs that assemble a large source do not look at its lines and symbols.
       get listing() {
-        return listing ??= makeListing();
+        return listing ??= listRows(items, origin);
       },
       get listed() {
-        return listed ??= makeListed();
+        return listed ??= listLines(items, bytesOf);
       },
       get symbols() {
         return symbols ??= labels.symbols();
@@ -582,73 +586,20 @@ export class Assembler {
     };
   }
 
-  #makeListed(): ListedLine[] {
-    const lines: (ListedLine & { pieces: Piece[] })[] = [];
-    let isShown = true;
-    for (const item of this.#items) {
-      const { text, source, file, line, depth } = item.line;
-      if (isShown) {
-        if (source !== undefined) lines.push({ file, line, depth, source, pieces: [] });
-        lines.at(-1)?.pieces.push(...this.#pieces(item));
-      }
-      const sign = text.includes("[") ? /^\s*\[\s*list\s+([-+])/i.exec(text)?.[1] : undefined;
-      if (sign) isShown = sign === "+";
-    }
-    return lines;
-  }
-
-  /** What the listing shows of a statement: once what is repeated. */
-  #pieces(item: Item): Piece[] {
-    const { body, section, offset, size, count } = item;
-    if (!body || body.kind === "equ" || body.kind === "absolute") return [];
-    if (size === 0 && !(body.kind === "incbin" && count > 0)) return [];
+  /** The bytes of a statement once more, and what is repeated once, with marks for the listing. */
+  #bytesOf(item: Item, content: Content | Ready): Bytes {
     const out = new Bytes();
-    let repeated = count;
-    if (body.kind === "ready") out.copy(this.#code, item.code, item.code + size);
-    else if (body.kind === "reserve") return [reservedPiece(size, offset)];
-    else if (body.kind === "incbin") {
-      const bytes = countPiece("bin", size / count, offset);
-      return count > 1 ? [bytes, countPiece("rep", count, offset)] : [bytes];
-    } else {
-      const isAlignment = body.kind === "align";
-      if (isAlignment && body.fill.kind === "reserve") return [reservedPiece(size, offset)];
-      out.marks = [];
-      const said = this.#messages.warnings.length;
-      section.offset = offset;
-      this.#append(isAlignment ? body.fill : body, item, out);
-      this.#messages.warnings.length = said;
-      if (isAlignment) repeated = size / out.length;
+    if (content.kind === "ready") {
+      out.copy(this.#code, item.code, item.code + item.size);
+      return out;
     }
-    const pieces = bytePieces(out, offset);
-    return repeated > 1 ? [...pieces, countPiece("rep", repeated, offset)] : pieces;
-  }
-
-  #makeListing(): ListingRow[] {
-    const listing: ListingRow[] = [];
-    for (const item of this.#items) {
-      const { line, section, offset, size, mode: { bits } } = item;
-      const before = listing.at(-1);
-      // Lines that a macro made and that are not to be seen belong to the call before them.
-      if (line.source === undefined && before) {
-        if (size > 0) listing[listing.length - 1] = { ...before, length: before.length + size };
-        continue;
-      }
-      listing.push({
-        offset: section.isAbsolute
-          ? offset
-          : section.loaded.address - this.#directives.origin! + offset,
-        address: section.isAbsolute ? offset : section.running.address + offset,
-        length: size,
-        times: item.count,
-        isReserved: section.isNobits === true,
-        file: line.file,
-        line: line.line,
-        source: line.source ?? line.text,
-        depth: line.depth,
-        bits,
-      });
-    }
-    return listing;
+    out.marks = [];
+    const { warnings } = this.#messages;
+    const said = warnings.length;
+    item.section.offset = item.offset;
+    this.#append(content, item, out);
+    warnings.length = said;
+    return out;
   }
 }
 

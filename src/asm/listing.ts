@@ -1,5 +1,7 @@
-import type { AssemblyWarning } from "./assembly.ts";
+import type { Item, Ready } from "./assembler.ts";
+import type { AssemblyWarning, ListingRow } from "./assembly.ts";
 import type { Bytes } from "./bytes.ts";
+import type { Content } from "./parser.ts";
 
 /** What a listing shows in one piece, such as a byte or an address in brackets. */
 export interface Piece {
@@ -92,18 +94,81 @@ function toHex(number: number): string {
   return number.toString(16).toUpperCase();
 }
 
+/** What each line of a source came to, given the address of the first byte. */
+export function listRows(items: readonly Item[], origin: number): ListingRow[] {
+  const rows: ListingRow[] = [];
+  for (const { line, section, offset, size, count, mode: { bits } } of items) {
+    const before = rows.at(-1);
+    // Lines that a macro made and that are not to be seen belong to the call before them.
+    if (line.source === undefined && before) {
+      if (size > 0) rows[rows.length - 1] = { ...before, length: before.length + size };
+      continue;
+    }
+    rows.push({
+      offset: section.isAbsolute ? offset : section.loaded.address - origin + offset,
+      address: section.isAbsolute ? offset : section.running.address + offset,
+      length: size,
+      times: count,
+      isReserved: section.isNobits === true,
+      file: line.file,
+      line: line.line,
+      source: line.source ?? line.text,
+      depth: line.depth,
+      bits,
+    });
+  }
+  return rows;
+}
+
+/** Gives the bytes of a statement: what is repeated once, with marks. */
+export type BytesOf = (item: Item, content: Content | Ready) => Bytes;
+
+/** The lines of a listing with what was made of each; `[list -]` leaves out those that follow. */
+export function listLines(items: readonly Item[], bytesOf: BytesOf): ListedLine[] {
+  const lines: (ListedLine & { pieces: Piece[] })[] = [];
+  let isShown = true;
+  for (const item of items) {
+    const { text, source, file, line, depth } = item.line;
+    if (isShown) {
+      if (source !== undefined) lines.push({ file, line, depth, source, pieces: [] });
+      lines.at(-1)?.pieces.push(...piecesOf(item, bytesOf));
+    }
+    const sign = text.includes("[") ? /^\s*\[\s*list\s+([-+])/i.exec(text)?.[1] : undefined;
+    if (sign) isShown = sign === "+";
+  }
+  return lines;
+}
+
+/** What a listing shows of a statement: once what is repeated, and how often. */
+function piecesOf(item: Item, bytesOf: BytesOf): Piece[] {
+  const { body, offset, size, count } = item;
+  if (!body || body.kind === "equ" || body.kind === "absolute") return [];
+  if (size === 0 && !(body.kind === "incbin" && count > 0)) return [];
+  const content = body.kind === "align" ? body.fill : body;
+  if (content.kind === "reserve") return [reservedPiece(size, offset)];
+  let pieces: Piece[];
+  let repeated = count;
+  if (body.kind === "incbin") pieces = [countPiece("bin", size / count, offset)];
+  else {
+    const bytes = bytesOf(item, content);
+    pieces = bytePieces(bytes, offset);
+    if (body.kind === "align") repeated = size / bytes.length;
+  }
+  return repeated > 1 ? [...pieces, countPiece("rep", repeated, offset)] : pieces;
+}
+
 /** `<res 20h>`, `<bin 20h>` or `<rep 20h>`. */
-export function countPiece(kind: "res" | "bin" | "rep", count: number, offset: number): Piece {
+function countPiece(kind: "res" | "bin" | "rep", count: number, offset: number): Piece {
   return { offset, text: `<${kind} ${toHex(count)}h>` };
 }
 
 /** What is shown for reserved space: a question mark a digit as long as that is short. */
-export function reservedPiece(count: number, offset: number): Piece {
+function reservedPiece(count: number, offset: number): Piece {
   return count > 8 ? countPiece("res", count, offset) : { offset, text: "??".repeat(count) };
 }
 
 /** What is shown for bytes with their marks; the first one is at `offset` in its section. */
-export function bytePieces(out: Bytes, offset: number): Piece[] {
+function bytePieces(out: Bytes, offset: number): Piece[] {
   const bytes = out.view();
   const hex = (at: number, end: number) => bytes.subarray(at, end).toHex().toUpperCase();
   const pieces: Piece[] = [];
