@@ -59,7 +59,7 @@ export interface Item {
   offset: number;
   /** Its size in bytes, in the latest pass. */
   size: number;
-  /** How often the same bytes are repeated. */
+  /** How often `times` repeats it. */
   count: number;
   /** Where its bytes are, if they are ready. */
   code: number;
@@ -69,11 +69,11 @@ export interface Item {
 type Placed = Content | Alignment | Absolute;
 
 /** The body of a statement whose bytes are ready: what it said is not needed any more. */
-const ready: Ready = { kind: "ready" };
-
 export interface Ready {
   readonly kind: "ready";
 }
+
+const ready: Ready = { kind: "ready" };
 
 /** The first pass, those that follow until nothing moves, and the one that writes. */
 type Pass = "first" | "next" | "last";
@@ -347,22 +347,6 @@ export class Assembler {
     });
   }
 
-  /** Where a statement stands. */
-  #at(item: Item): DataPlace {
-    const { section, mode } = item;
-    const place = this.#place;
-    this.#item = item;
-    place.line = item.line;
-    place.bits = mode.bits;
-    place.section = section.isAbsolute ? undefined : section.running;
-    place.offset = section.offset;
-    place.isRelative = mode.isRelative;
-    place.isBound = mode.isBound;
-    place.cpu = mode.cpu;
-    place.floatMode = mode.floatMode;
-    return place;
-  }
-
   /** Finds a statement's size by writing it where nobody looks. */
   #measure(item: Item, body: Placed): void {
     const { section } = item;
@@ -397,7 +381,7 @@ export class Assembler {
       this.#directives.origin = placeSections(this.#directives.sections, this.#directives.origin);
     } catch (error) {
       if (!(error instanceof PlacementError)) throw error;
-      const { line } = this.#items[0]!;
+      const line = error.section.line ?? this.#items[0]!.line;
       this.#messages.errors.push(new AssemblyError(error.message, { line }));
       return;
     }
@@ -424,10 +408,7 @@ export class Assembler {
   /** Appends a statement's bytes as often as it says, and moves on in its section. */
   #writeItem(item: Item, body: Placed, out: Bytes): void {
     const { section, times } = item;
-    if (body.kind === "absolute") {
-      body.section.offset = this.#absoluteAddress(item, body);
-      return;
-    }
+    if (body.kind === "absolute") return this.#beginAbsolute(body, item);
     const count = this.#count(item);
     item.count = count;
     if (times && count > 0 && isConstant(body)) {
@@ -450,7 +431,8 @@ export class Assembler {
     for (let i = 0; i < count; i++) this.#writeOnce(body, item, out);
   }
 
-  #absoluteAddress(item: Item, { expression, section }: Absolute): number {
+  /** What stands behind `absolute` is counted from the number or the address that it gives. */
+  #beginAbsolute({ expression, section }: Absolute, item: Item): void {
     const place = this.#at(item);
     const value = evaluate(expression, place);
     const { unknown, terms, number } = value;
@@ -459,22 +441,13 @@ export class Assembler {
       throw place.mustBeKnown("absolute", value, expression.span);
     }
     section.base = terms[0]?.of as Base | undefined;
-    return Number(number);
+    section.offset = Number(number);
   }
 
   #writeOnce(body: Content | Alignment, item: Item, out: Bytes): void {
     const { section } = item;
-    if (body.kind === "reserve") {
-      this.#reserve(reservedSize(body, this.#at(item)), item, out);
-      return;
-    }
-    if (body.kind === "align") {
-      const align = Number(this.#alignment(item, body.boundary));
-      // As in NASM a `times` within what fills up takes the place of the padding.
-      const padding = item.times ? 1 : (align - section.offset % align) % align;
-      for (let i = 0; i < padding; i++) this.#writeOnce(body.fill, item, out);
-      return;
-    }
+    if (body.kind === "reserve") return this.#reserve(body, item, out);
+    if (body.kind === "align") return this.#fillUp(body, item, out);
     const start = out.length;
     this.#append(body, item, out);
     section.offset += out.length - start;
@@ -482,6 +455,29 @@ export class Assembler {
       if (this.#pass === "last" && out.length > start) this.#refuseBytes(item);
       out.length = start;
     }
+  }
+
+  #reserve(body: Content & { kind: "reserve" }, item: Item, out: Bytes): void {
+    const { section } = item;
+    const size = reservedSize(body, this.#at(item));
+    if (section.offset + size > mostBytes && !section.isNobits) {
+      throw new AssemblyError("The binary is too large", { line: item.line });
+    }
+    section.offset += size;
+    if (this.#pass === "last" && !section.isNobits) out.fill(0, size);
+  }
+
+  /** Fills up to a boundary. */
+  #fillUp({ boundary, fill }: Alignment, item: Item, out: Bytes): void {
+    const value = evaluate(boundary, this.#at(item));
+    if (!isScalar(value) || value.number <= 0n) {
+      const at = { line: item.line, span: boundary.span };
+      throw new AssemblyError("An alignment is a power of two", at);
+    }
+    const align = Number(value.number);
+    // As in NASM a `times` within what fills up takes the place of the padding.
+    const padding = item.times ? 1 : (align - item.section.offset % align) % align;
+    for (let i = 0; i < padding; i++) this.#writeOnce(fill, item, out);
   }
 
   /** Appends the bytes of what makes some, once. */
@@ -532,26 +528,6 @@ export class Assembler {
     this.#messages.warn(`Section ${section.name} holds no bytes: these are left out`, { line });
   }
 
-  #reserve(count: number, item: Item, out: Bytes): void {
-    const { section } = item;
-    if (section.offset + count > mostBytes && !section.isNobits) {
-      throw new AssemblyError("The binary is too large", { line: item.line });
-    }
-    section.offset += count;
-    if (this.#pass === "last" && !section.isNobits) out.fill(0, count);
-  }
-
-  #alignment(item: Item, boundary: Expression): bigint {
-    const value = evaluate(boundary, this.#at(item));
-    if (!isScalar(value) || value.number <= 0n) {
-      throw new AssemblyError("An alignment is a power of two", {
-        line: item.line,
-        span: boundary.span,
-      });
-    }
-    return value.number;
-  }
-
   #result(): Assembly {
     const origin = this.#directives.origin ?? 0;
     const filled = this.#directives.sections.filter((section) => section.out.length > 0);
@@ -600,6 +576,22 @@ export class Assembler {
     this.#append(content, item, out);
     warnings.length = said;
     return out;
+  }
+
+  /** Where a statement stands. */
+  #at(item: Item): DataPlace {
+    const { section, mode } = item;
+    const place = this.#place;
+    this.#item = item;
+    place.line = item.line;
+    place.bits = mode.bits;
+    place.section = section.isAbsolute ? undefined : section.running;
+    place.offset = section.offset;
+    place.isRelative = mode.isRelative;
+    place.isBound = mode.isBound;
+    place.cpu = mode.cpu;
+    place.floatMode = mode.floatMode;
+    return place;
   }
 }
 

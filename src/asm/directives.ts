@@ -211,6 +211,7 @@ export class Directives {
   #enterSection(line: SourceLine, span: Span): void {
     const [name = span, ...attributes] = splitWords(line.text, span);
     const section = this.#openSection(line.text.slice(name.start, name.end));
+    section.line = line;
     this.section = section;
     const act = () => {
       for (const attribute of attributes) this.#setAttribute(section, line, attribute);

@@ -22,7 +22,7 @@ export function placeSections(sections: readonly Section[], origin: number | und
     : alignUp(origin, loaded.align);
   const begin = origin ?? loaded.start;
   if (loaded.start < begin) {
-    throw new PlacementError(`Section ${first.name} begins before the origin`);
+    throw new PlacementError(first, `Section ${first.name} begins before the origin`);
   }
   load(filled, begin);
   run([...filled, ...reserved], filled.at(-1)!);
@@ -34,8 +34,16 @@ export function placeSections(sections: readonly Section[], origin: number | und
   return begin;
 }
 
-/** What is wrong with the sections' attributes; they stand on no single line. */
-export class PlacementError extends Error {}
+/** What is wrong with the attributes of a section, seen together with those of others. */
+export class PlacementError extends Error {
+  /** The section, or one of those that are in each other's way. */
+  readonly section: Section;
+
+  constructor(section: Section, reason: string) {
+    super(reason);
+    this.section = section;
+  }
+}
 
 /** The alignment of a section that names none; the first one begins where it begins. */
 const defaultAlign = 4;
@@ -50,10 +58,12 @@ interface Link extends Chain {
 }
 
 /** In a section without bytes `start`, `align` and `follows` say where it runs. */
-function mergeAttributes({ name, loaded, running }: Section): void {
+function mergeAttributes(section: Section): void {
+  const { name, loaded, running } = section;
   if ((loaded.start ?? loaded.align ?? loaded.follows) !== undefined) {
     if ((running.start ?? running.align ?? running.follows) !== undefined) {
       throw new PlacementError(
+        section,
         `Section ${name} has no bytes, so start and vstart and the like exclude each other`,
       );
     }
@@ -73,7 +83,7 @@ function orderByFollows(sections: readonly Section[]): Section[] {
   // Each group moves once; more rounds mean that they follow each other.
   for (let rounds = 0; group; rounds++) {
     if (rounds > sections.length ** 2) {
-      throw new PlacementError(`Section ${group.section.name} follows itself`);
+      throw new PlacementError(group.section, `Section ${group.section.name} follows itself`);
     }
     if (group.section.loaded.follows === undefined) {
       while (group.next && !isAstray(group.next, group)) group = group.next;
@@ -81,16 +91,18 @@ function orderByFollows(sections: readonly Section[]): Section[] {
       before = group;
       group = group.next;
     }
-    const { name, loaded: { follows } } = group.section;
+    const { section } = group;
+    const { name, loaded: { follows } } = section;
     let target = chain.next;
     while (target && target.section.name !== follows) target = target.next;
     if (!target) {
-      throw new PlacementError(`Section ${name} follows ${follows}, which does not exist`);
+      throw new PlacementError(section, `Section ${name} follows ${follows}, which does not exist`);
     }
-    if (target === group) throw new PlacementError(`Section ${name} follows itself`);
+    if (target === group) throw new PlacementError(section, `Section ${name} follows itself`);
     const rival = target.next?.section;
     if (rival?.loaded.follows === follows) {
-      throw new PlacementError(`Sections ${name} and ${rival!.name} cannot both follow ${follows}`);
+      const reason = `Sections ${name} and ${rival!.name} cannot both follow ${follows}`;
+      throw new PlacementError(section, reason);
     }
     let last: Link = group;
     while (last.next && last.next !== target && last.next.section.loaded.start === undefined) {
@@ -152,8 +164,10 @@ function load(sections: readonly Section[], origin: number): void {
     const next = sections[fixed];
     if (!next) continue;
     const limit = next.loaded.start!;
-    if (limit < origin) throw new PlacementError(`Section ${next.name} begins before the origin`);
-    if (end > limit) throw new PlacementError(`Sections ${name} and ${next.name} overlap`);
+    if (limit < origin) {
+      throw new PlacementError(next, `Section ${next.name} begins before the origin`);
+    }
+    if (end > limit) throw new PlacementError(next, `Sections ${name} and ${next.name} overlap`);
   }
 }
 
@@ -162,7 +176,10 @@ function run(sections: readonly Section[], last: Section): void {
   const find = (name: string, follower: Section) => {
     const found = sections.find((each) => each.name === name);
     if (found) return found;
-    throw new PlacementError(`Section ${follower.name} follows ${name}, which does not exist`);
+    throw new PlacementError(
+      follower,
+      `Section ${follower.name} follows ${name}, which does not exist`,
+    );
   };
   for (let isMoving = true; isMoving;) {
     isMoving = false;
@@ -180,14 +197,17 @@ function run(sections: readonly Section[], last: Section): void {
     }
   }
   const lost = sections.find(({ running }) => running.start === undefined);
-  if (lost) throw new PlacementError(`Section ${lost.name} follows itself`);
+  if (lost) throw new PlacementError(lost, `Section ${lost.name} follows itself`);
 }
 
 function checkOrder(sections: readonly Section[], origin: number): void {
   let end = origin;
-  for (const { name, loaded, offset } of sections) {
+  for (const section of sections) {
+    const { name, loaded, offset } = section;
     if (offset === 0) continue;
-    if (loaded.start! < end) throw new PlacementError(`Section ${name} overlaps the one before it`);
+    if (loaded.start! < end) {
+      throw new PlacementError(section, `Section ${name} overlaps the one before it`);
+    }
     end = loaded.start! + offset;
   }
 }

@@ -1,5 +1,5 @@
 import { Bytes } from "./bytes.ts";
-import type { AssemblyError } from "./error.ts";
+import type { AssemblyError, SourceLine } from "./error.ts";
 import type { Base } from "./expression.ts";
 
 /** Where a section is loaded or where it runs: what its attributes say, and what they come to. */
@@ -39,6 +39,8 @@ export class Section {
   base: Base | undefined;
   /** The section opened before it: a section without bytes runs behind that one. */
   readonly before: Section | undefined;
+  /** The directive that it was last opened by, if any. */
+  line: SourceLine | undefined;
   /** Whether it is no section but what follows `absolute`. */
   readonly isAbsolute: boolean;
   /** How far it is filled in the current pass, and after the last one its size. */

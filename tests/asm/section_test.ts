@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { assemble, AssemblyError } from "../../src/asm/mod.ts";
 import { nasmTest, runNasm, toHex } from "./nasm.ts";
@@ -66,4 +66,17 @@ nasmTest("assemble() lays out random sections as NASM does", () => {
     assertEquals(ours(source), bytes ? toHex(bytes) : "refused", source);
   }
   assertEquals(taken > numRuns / 4, true, `${taken} of ${numRuns} taken`);
+});
+
+Deno.test("assemble() says by which directive a section is where it cannot be", () => {
+  const before = "org 0x200\nnop\n";
+  const wrong = [
+    ["section .data start=0x100\ndb 1", "Section .data begins before the origin"],
+    ["section a follows=b\nnop", "Section a follows b, which does not exist"],
+    ["section a start=0x200\nnop", "Sections .text and a overlap"],
+  ];
+  for (const [source, reason] of wrong) {
+    const error = assertThrows(() => assemble(before + source), AssemblyError);
+    assertEquals([error.reason, error.line], [reason, 3]);
+  }
 });
