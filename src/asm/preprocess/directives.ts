@@ -1,8 +1,8 @@
 import { toBytes } from "../lexer.ts";
 import { findTest } from "./condition.ts";
 import { type MultiMacro, overlaps, readSpecification, splitParameters } from "./multi.ts";
-import { type Definition, plain, type Preprocessor } from "./preprocessor.ts";
-import { answers, MacroTable, markParameters, MAX_TEXT, readParameters } from "./single.ts";
+import type { Definition, Preprocessor } from "./preprocessor.ts";
+import { answers, MacroTable, markParameters, MAX_TEXT, plain, readParameters } from "./single.ts";
 import { chooseStackFrame, nameArguments, nameLocals } from "./stack_frame.ts";
 import {
   detokenize,

@@ -1,14 +1,6 @@
 import { AssemblyError, type Origin, type Span } from "../error.ts";
-import {
-  evaluate,
-  ExpressionParser,
-  isScalar,
-  scalar,
-  type Surroundings,
-  unknownValue,
-} from "../expression.ts";
+import { evaluate, ExpressionParser, isScalar, unknownValue } from "../expression.ts";
 import { floatFunction } from "../float.ts";
-import { Label } from "../label.ts";
 import { Lexer } from "../lexer.ts";
 import {
   type Diagnostic,
@@ -22,7 +14,10 @@ import { isForeign, meantBy } from "../mistakes.ts";
 import type { PreprocessOptions } from "../preprocess.ts";
 import { findDirective } from "./directives.ts";
 import { type Call, type Line, matchCall, type MultiMacro } from "./multi.ts";
-import { type Context, type Host, paste, SingleMacros, SUBSTITUTED } from "./single.ts";
+import { MacroNames } from "./names.ts";
+import { substituted } from "./parameters.ts";
+import { Program } from "./program.ts";
+import { type Context, type Host, paste, plain, SingleMacros, SUBSTITUTED } from "./single.ts";
 import { type StackFrame, stackFrame } from "./stack_frame.ts";
 import {
   directiveMacros,
@@ -36,7 +31,6 @@ import {
   detokenize,
   isOperator,
   skipSpace,
-  someName,
   SPACE,
   type Token,
   token,
@@ -139,28 +133,21 @@ export class Preprocessor implements Host {
   #calls = 0;
   #depth = 0;
   #produced = 0;
-  // Names that may be macros, to pass over lines that have none: as a set, and by first character
-  // as a mask of lengths, which answers faster.
-  #names = new Set<string>();
-  #lengths = new Uint32Array(128);
-  #lexer = new Lexer({ text: "", file: "", line: 0, depth: 0 });
-  // A lexer of its own, since lines are scanned in the middle of an expression.
-  #scanner = new Lexer({ text: "", file: "", line: 0, depth: 0 });
-  #scanned = 0;
-  #bits: number;
-  #constants = new Map<string, bigint>();
-  readonly #surroundings: Surroundings;
+  readonly #names = new MacroNames();
+  readonly #lexer = new Lexer({ text: "", file: "", line: 0, depth: 0 });
+  readonly #expressions: ExpressionParser;
+  readonly #program: Program;
 
   /** @param options Where the source comes from, what it can read. */
   constructor(options: PreprocessOptions) {
     this.options = options;
-    this.#bits = options.bits ?? 16;
-    this.#surroundings = {
+    this.#program = new Program(this.#lines, options.bits ?? 16);
+    this.#expressions = new ExpressionParser(this.#lexer, {
       bits: () => this.bits,
-      label: (name) => this.#symbol(name),
+      label: (name) => this.#program.symbol(name),
       float: floatFunction,
       warn: (reason) => this.warn(reason),
-    };
+    });
     const standard = new StandardSingles(this);
     this.singles = new SingleMacros(this, (name) => standard.find(name));
     for (const name of RESERVED) this.notice(name);
@@ -267,7 +254,7 @@ export class Preprocessor implements Host {
       ? text
       : line.listed ??= detokenize(line.tokens ??= tokenize(text));
     if (!line.tokens && !text.includes("%") && !text.startsWith("#")) {
-      if (!this.defining && !isSkipped && !this.#mayCall(text)) {
+      if (!this.defining && !isSkipped && !this.#names.mayCall(text)) {
         this.#push(text, frame.isListed ? shown : undefined);
         return;
       }
@@ -461,7 +448,7 @@ export class Preprocessor implements Host {
       if (part.type === "indirect") {
         append(result, this.singles.expand(this.substitute(tokenize(part.text))));
       } else if (part.type === "parameter" || part.type === "label") {
-        if (call) append(result, this.#substituted(part, call));
+        if (call) append(result, substituted(part, call, this));
         else this.fail(`${part.text} stands outside of a macro`, part.text);
       } else if (part.text === "%?" && call) {
         result.push(token("id", call.name));
@@ -473,60 +460,6 @@ export class Preprocessor implements Host {
       }
     }
     return isChanged ? paste(result, { rules: SUBSTITUTED, host: this }) ?? result : result;
-  }
-
-  #substituted(part: Token, call: Call): readonly Token[] {
-    if (part.type === "label") return [token("id", `..@${call.number}.${part.text.slice(2)}`)];
-    const text = part.text.slice(1);
-    if (text === "0") return [token("number", String(call.count))];
-    if (text === "00") return call.label;
-    if (/^[1-9]\d*$/.test(text)) return this.#parameter(call, Number(text));
-    const range = /^(-?\d+):(-?\d+)$/.exec(text);
-    if (range) return this.#range(call, part.text, [Number(range[1]), Number(range[2])]);
-    const sign = /^([-+])(\d+)$/.exec(text);
-    if (sign) return this.#conditionCode(call, part.text, sign[1] === "-");
-    this.fail(`%{${text}} is no parameter of a macro`);
-    return [];
-  }
-
-  /** A parameter by its number, from 1, as `%rotate` has turned them. */
-  #parameter({ values, rotation, count }: Call, number: number): readonly Token[] {
-    return number >= 1 && number <= count ? values[(number - 1 + rotation) % count] ?? [] : [];
-  }
-
-  #range(call: Call, name: string, [from, to]: readonly [number, number]): readonly Token[] {
-    const { count } = call;
-    const isOutside = (number: number) => number === 0 || Math.abs(number) > count;
-    if (isOutside(from) || isOutside(to)) {
-      this.fail(`${name.replace("%", "%{")}} is out of the range of the parameters`);
-      return [];
-    }
-    const first = from < 0 ? from + count + 1 : from;
-    const last = to < 0 ? to + count + 1 : to;
-    const step = first < last ? 1 : -1;
-    const result = [...this.#parameter(call, first)];
-    for (let number = first; number !== last;) {
-      number += step;
-      result.push(token("operator", ","), ...this.#parameter(call, number));
-    }
-    return result;
-  }
-
-  #conditionCode(call: Call, name: string, isInverse: boolean): readonly Token[] {
-    const words = this.#parameter(call, Number(name.slice(2))).filter(({ type }) =>
-      type !== "space"
-    );
-    const code = words.length === 1 && words[0]!.type === "id" ? words[0]!.text.toLowerCase() : "";
-    const inverse = inverses.get(code);
-    if (inverse === undefined || (isInverse && inverse === "")) {
-      this.fail(
-        inverse === undefined
-          ? `The parameter ${name} is no condition code`
-          : `The condition code ${code} has no inverse`,
-      );
-      return [];
-    }
-    return [token("id", isInverse ? inverse : code)];
   }
 
   /** The multi-line macros of a name in any case, the newest first. */
@@ -556,22 +489,7 @@ export class Preprocessor implements Host {
 
   /** Remembers a name as one that lines must be searched for. */
   notice(name: string): void {
-    const lower = name.toLowerCase();
-    this.#names.add(lower);
-    const first = lower.charCodeAt(0);
-    if (first < 128) this.#lengths[first]! |= 1 << Math.min(lower.length, 31);
-  }
-
-  #mayCall(text: string): boolean {
-    return someName(text, (start, end) => {
-      const code = text.charCodeAt(start);
-      if (code === 0x5F && text.charCodeAt(start + 1) === 0x5F) return true;
-      const first = code >= 0x41 && code <= 0x5A ? code + 32 : code;
-      if (first < 128 && (this.#lengths[first]! & (1 << Math.min(end - start, 31))) === 0) {
-        return false;
-      }
-      return this.#names.has(text.slice(start, end).toLowerCase());
-    });
+    this.#names.add(name);
   }
 
   /** A number for the names of a macro call's or a context's own labels. */
@@ -704,8 +622,7 @@ export class Preprocessor implements Host {
     const { file, line } = this.#line;
     try {
       this.#lexer.open({ text, file, line, depth: 0 });
-      const parser = new ExpressionParser(this.#lexer, this.#surroundings);
-      const expression = parser.parse();
+      const expression = this.#expressions.parse();
       if (this.#lexer.kind !== "end") {
         if (isWhole) {
           this.fail(`Expected the end of the expression, found ${this.#lexer.written()}`);
@@ -731,18 +648,6 @@ export class Preprocessor implements Host {
     return undefined;
   }
 
-  /** A symbol in an expression: known if it is an `equ` of a plain number further up. */
-  #symbol(name: string): Label {
-    this.#scan();
-    const label = new Label(name);
-    const number = this.#constants.get(name);
-    if (number !== undefined) {
-      label.known = true;
-      label.value = scalar(number);
-    }
-    return label;
-  }
-
   /**
    * Has the assembler work out an expression of symbols or of `$`: the value is that of the last
    * round, and 0 in the first.
@@ -764,36 +669,7 @@ export class Preprocessor implements Host {
 
   /** The mode that the lines so far have set: 16, 32 or 64. */
   get bits(): number {
-    this.#scan();
-    return this.#bits;
-  }
-
-  /** Looks through the lines written since last time for what the preprocessor itself must know. */
-  #scan(): void {
-    for (; this.#scanned < this.#lines.length; this.#scanned++) {
-      const { text } = this.#lines[this.#scanned]!;
-      const mode = /^\s*\[?\s*(?:bits\s+|use)(16|32|64)\b/i.exec(text);
-      if (mode) this.#bits = Number(mode[1]);
-      const equ = /^\s*([A-Za-z_?][\w.?@$#~]*)\s*:?\s+equ\s+(.+)/i.exec(text);
-      if (!equ) continue;
-      try {
-        this.#scanner.open({ text: equ[2]!, file: "", line: 0, depth: 0 });
-        const parser = new ExpressionParser(this.#scanner, {
-          bits: () => this.#bits,
-          label: (name) => new Label(name),
-          float: floatFunction,
-          warn: () => {},
-        });
-        const expression = parser.parse();
-        const isPlain = this.#scanner.kind === "end" && expression.kind === "constant";
-        if (isPlain && isScalar(expression.value)) {
-          this.#constants.set(equ[1]!, expression.value.number);
-        }
-      } catch (error) {
-        // The assembler will say what is wrong with it.
-        if (!(error instanceof AssemblyError)) throw error;
-      }
-    }
+    return this.#program.bits;
   }
 
   #push(text: string, source: string | undefined): PreprocessedLine {
@@ -858,22 +734,3 @@ export class Preprocessor implements Host {
     return this.#line;
   }
 }
-
-/** A single-line macro without parameters. */
-export function plain(
-  name: string,
-  body: readonly Token[],
-): { name: string; caseSensitive: true; parameters: []; body: readonly Token[]; isAlias: false } {
-  return { name, caseSensitive: true, parameters: [], body, isAlias: false };
-}
-
-/** Condition codes and their inverses; the last few have none. */
-const inverses = new Map<string, string>();
-for (
-  const pair of ("a na|ae nae|b nb|be nbe|c nc|e ne|g ng|ge nge|l nl|le nle|o no|p np|s ns|z nz|" +
-    "pe po").split("|")
-) {
-  const [code, inverse] = pair.split(" ") as [string, string];
-  inverses.set(code, inverse).set(inverse, code);
-}
-for (const code of ["cxz", "ecxz", "rcxz"]) inverses.set(code, "");

@@ -50,6 +50,11 @@ export interface SingleMacro {
   readonly expand?: (values: readonly Token[][]) => readonly Token[];
 }
 
+/** A macro without parameters. */
+export function plain(name: string, body: readonly Token[]): SingleMacro {
+  return { name, caseSensitive: true, parameters: [], body, isAlias: false };
+}
+
 /** What the macros ask of the preprocessor around them. */
 export interface Host {
   /** Records an error in the current line, at the first place where `at` is written in it. */
