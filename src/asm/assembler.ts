@@ -1,3 +1,12 @@
+/**
+ * From lines to a binary: each line is read into a statement (`parser.ts`), directives being obeyed at
+ * once (`directives.ts`). Passes over the statements settle sizes and addresses, and the last one
+ * writes instructions (`encode.ts`) and data (`data.ts`) into the sections, which `layout.ts` has
+ * placed.
+ *
+ * @module
+ */
+
 import type { AssembleOptions, Assembly, ListingRow } from "./assembly.ts";
 import { Bytes } from "./bytes.ts";
 import { anyCpu } from "./cpu.ts";
@@ -25,7 +34,6 @@ import {
   probePrefix,
 } from "./lines.ts";
 import { type BytesOf, type ListedLine, listLines, listRows } from "./listing.ts";
-import { meantByForeign } from "./mistakes.ts";
 import {
   type Alignment,
   type Body,
@@ -212,11 +220,7 @@ export class Assembler {
     this.#directives.finish();
   }
 
-  #addItem(line: PreprocessedLine, { label, times, body: read, isOrphan }: Statement): void {
-    if (isOrphan) {
-      const hint = meantByForeign(label!) || ": is it a typing error?";
-      this.#messages.warn(`The label ${label} stands alone without a colon${hint}`, { line });
-    }
+  #addItem(line: PreprocessedLine, { label, times, body: read }: Statement): void {
     const directives = this.#directives;
     const body = read?.kind === "directive"
       ? directives.obey(read.name, read.arguments, line)

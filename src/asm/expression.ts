@@ -108,8 +108,8 @@ export interface Surroundings {
   label(name: string): Label;
   /** The value of a floating-point function such as `float32`, from its name and constant. */
   float(name: string, number: string): bigint | undefined;
-  /** Told what is doubtful. */
-  warn(reason: string, span: Span): void;
+  /** Told what is doubtful, and in which part of the line. */
+  warn(reason: string, span?: Span): void;
 }
 
 /** NASM's binary operators by how tightly they bind (manual §3.5); `?:` binds least. */

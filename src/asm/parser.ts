@@ -8,7 +8,7 @@ import {
 } from "./expression.ts";
 import { isMnemonic } from "./instructions.ts";
 import { Lexer } from "./lexer.ts";
-import { isForeign, meantAt, meantBy } from "./mistakes.ts";
+import { isForeign, meantAt, meantBy, meantByForeign } from "./mistakes.ts";
 import { endsOperand, type Operand, OperandParser, sizes } from "./operand.ts";
 import { findRegister, type Register } from "./register.ts";
 
@@ -102,8 +102,6 @@ export interface Statement {
   readonly times: Expression | undefined;
   /** What the line says. */
   readonly body: Body | undefined;
-  /** Whether it is a label only, and has no colon: perhaps it was to be an instruction. */
-  readonly isOrphan: boolean;
 }
 
 /** What a word means at the head of a statement; a reserved one nothing there. */
@@ -264,28 +262,28 @@ export class Parser {
     const lexer = this.lexer;
     lexer.open(line);
     let label: string | undefined;
-    let isOrphan = false;
     if (lexer.kind === "escaped" || (lexer.kind === "name" && isLabel(lexer))) {
       label = lexer.text;
       const span = { start: lexer.start, end: lexer.end };
       lexer.next();
       if (!lexer.accept(":")) {
         if (lexer.kind === "name" && isForeign(lexer.text)) throw this.#unknown(lexer.text);
-        if (!isInstructionNext(lexer)) {
-          throw this.#unknown(label, span);
+        if (!isInstructionNext(lexer)) throw this.#unknown(label, span);
+        if (isAtEnd(lexer)) {
+          const hint = meantByForeign(label) || ": is it a typing error?";
+          this.#surroundings.warn(`The label ${label} stands alone without a colon${hint}`);
         }
-        isOrphan = isAtEnd(lexer);
       }
       if (!isEqu(lexer)) onLabel(label);
     } else if (lexer.kind === "[") return this.#bracketed();
     this.#times = undefined;
     const body = lexer.kind === "end" ? undefined : this.#body();
-    if (body?.kind !== "directive") this.finish();
-    return { label, times: this.#times, body, isOrphan };
+    if (body?.kind !== "directive") this.#finish();
+    return { label, times: this.#times, body };
   }
 
   /** Throws unless the line ends here. */
-  finish(): void {
+  #finish(): void {
     const lexer = this.lexer;
     if (lexer.kind !== "end") {
       const hint = meantAt(lexer.line.text, lexer.start);
@@ -313,7 +311,7 @@ export class Parser {
     const isKnown = (word?.kind === "directive" && word.takesArguments) || primitives.has(name);
     if (!isKnown) throw lexer.error(`Unknown directive ${lexer.written()}`);
     const body: Body = { kind: "directive", name, arguments: trim(text, lexer.end, close) };
-    return { label: undefined, times: undefined, body, isOrphan: false };
+    return { label: undefined, times: undefined, body };
   }
 
   #body(): Body {
@@ -445,7 +443,7 @@ export class Parser {
   #item(): DataItem {
     const lexer = this.lexer;
     const { kind, text, start, end } = lexer;
-    if (kind === "string" && (endsItem(lexer))) {
+    if (kind === "string" && endsItem(lexer)) {
       lexer.next();
       return { kind: "string", text };
     }

@@ -1,5 +1,4 @@
-import { readSpecification } from "./multi.ts";
-import { overlaps } from "./multi.ts";
+import { type Arity, overlaps, readSpecification } from "./multi.ts";
 import type { Preprocessor } from "./preprocessor.ts";
 import { directiveMacro } from "./standard.ts";
 import { isBlank, isOperator, skipSpace, type Token, unquote } from "./token.ts";
@@ -134,7 +133,7 @@ function isMacro(tokens: readonly Token[], run: Preprocessor): boolean | undefin
   }
   const rest = run.singles.expand(named.slice(1));
   const from = skipSpace(rest);
-  const wanted = from === rest.length
+  const wanted: Arity = from === rest.length
     ? { minimum: 0, maximum: Infinity, isGreedy: false }
     : readSpecification(rest, { from, reporter: run });
   const builtin = run.isCleared ? undefined : directiveMacro(name.text);

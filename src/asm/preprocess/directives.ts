@@ -1,6 +1,12 @@
 import { toBytes } from "../lexer.ts";
 import { findTest } from "./condition.ts";
-import { type MultiMacro, overlaps, readSpecification, splitParameters } from "./multi.ts";
+import {
+  type Arity,
+  type MultiMacro,
+  overlaps,
+  readSpecification,
+  splitParameters,
+} from "./multi.ts";
 import type { Definition, Preprocessor } from "./preprocessor.ts";
 import { answers, MacroTable, markParameters, MAX_TEXT, plain, readParameters } from "./single.ts";
 import { chooseStackFrame, nameArguments, nameLocals } from "./stack_frame.ts";
@@ -253,11 +259,11 @@ const definers: Readonly<Record<string, (caseSensitive: boolean) => Directive>> 
   "%unmacro": (caseSensitive) => (run, tokens, at) => {
     const named = readMacroName(run, tokens, at);
     if (!named) return;
-    const { name, specification } = named;
+    const { name, arity } = named;
     const isMeant = (macro: MultiMacro) =>
       macro.caseSensitive === caseSensitive && answers(macro, name) &&
-      macro.minimum === specification.minimum && macro.maximum === specification.maximum &&
-      macro.isGreedy === specification.isGreedy;
+      macro.minimum === arity.minimum && macro.maximum === arity.maximum &&
+      macro.isGreedy === arity.isGreedy;
     const macros = run.multis(name);
     if (macros.some((macro) => isMeant(macro) && macro.active > 0)) {
       return run.fail(`%unmacro cannot take away ${name} while it is expanded`);
@@ -298,21 +304,19 @@ function readMacroName(
   run: Preprocessor,
   tokens: readonly Token[],
   at: number,
-):
-  | { name: string; specification: ReturnType<typeof readSpecification>; rest: Token[] }
-  | undefined {
+): { name: string; arity: Arity; rest: Token[] } | undefined {
   const named = readName(run, tokens, at);
   if (!named) return undefined;
   const rest = expandedRest(run, named.rest, 0);
   const specification = readSpecification(rest, { from: 0, reporter: run });
-  return { name: named.name, specification, rest: rest.slice(specification.next) };
+  return { name: named.name, arity: specification, rest: rest.slice(specification.next) };
 }
 
 function beginMacro(kind: { caseSensitive: boolean; isRecursive: boolean }): Directive {
   return (run, tokens, at) => {
     const named = readMacroName(run, tokens, at);
     if (!named) return;
-    const { name, specification: { minimum, maximum, isGreedy } } = named;
+    const { name, arity: { minimum, maximum, isGreedy } } = named;
     let { rest } = named;
     const isHidden = rest[0]?.type === "id" && rest[0].text.toLowerCase() === ".nolist";
     if (isHidden) rest = rest.slice(1);

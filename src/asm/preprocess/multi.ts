@@ -19,14 +19,18 @@ interface Piece {
   readonly start: number;
 }
 
-/** A multi-line macro: `%macro name minimum-maximum`. */
-export interface MultiMacro {
-  readonly name: string;
-  readonly caseSensitive: boolean;
+/** How many parameters a macro takes. */
+export interface Arity {
   readonly minimum: number;
   readonly maximum: number;
   /** Whether the last parameter takes the commas that follow: `+`. */
   readonly isGreedy: boolean;
+}
+
+/** A multi-line macro: `%macro name minimum-maximum`. */
+export interface MultiMacro extends Arity {
+  readonly name: string;
+  readonly caseSensitive: boolean;
   /** Whether its lines are kept out of the listing and its calls stand for them: `.nolist`. */
   readonly isHidden: boolean;
   /** Whether it may call itself: `%rmacro`. */
@@ -63,10 +67,7 @@ export interface Reporter {
 }
 
 /** The parameters of a macro's definition, as `%macro`, `%unmacro` and `%ifmacro` write them. */
-export interface Specification {
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly isGreedy: boolean;
+export interface Specification extends Arity {
   /** Where the tokens behind it begin. */
   readonly next: number;
 }
@@ -98,10 +99,7 @@ export function readSpecification(
 }
 
 /** Whether two macros of one name could be meant by the same call. */
-export function overlaps(
-  one: { minimum: number; maximum: number; isGreedy: boolean },
-  other: { minimum: number; maximum: number; isGreedy: boolean },
-): boolean {
+export function overlaps(one: Arity, other: Arity): boolean {
   return (one.minimum <= other.maximum || other.isGreedy) &&
     (other.minimum <= one.maximum || one.isGreedy);
 }

@@ -1,6 +1,6 @@
 import { findTest } from "./condition.ts";
 import { substring } from "./directives.ts";
-import type { Line, MultiMacro } from "./multi.ts";
+import type { Arity, Line, MultiMacro } from "./multi.ts";
 import type { Preprocessor } from "./preprocessor.ts";
 import type { Parameter, SingleMacro } from "./single.ts";
 import {
@@ -67,9 +67,7 @@ export const directiveMacros: ReadonlySet<string> = new Set(
 );
 
 /** What `%ifmacro` finds of a directive of the assembler that is a macro in NASM. */
-export function directiveMacro(
-  name: string,
-): { minimum: number; maximum: number; isGreedy: boolean } | undefined {
+export function directiveMacro(name: string): Arity | undefined {
   if (!directiveMacros.has(name) && name !== "incbin") return undefined;
   return name.startsWith("use")
     ? { minimum: 0, maximum: 0, isGreedy: false }
