@@ -2,7 +2,14 @@ import type { AssembleOptions } from "./assembly.ts";
 import type { Bytes } from "./bytes.ts";
 import { checkSize, finalValue, markAddress, neither } from "./encode.ts";
 import { AssemblyError, type Span } from "./error.ts";
-import { evaluate, type Expression, isScalar, type Scope, type Value } from "./expression.ts";
+import {
+  evaluate,
+  type Expression,
+  isAddress,
+  isScalar,
+  type Scope,
+  type Value,
+} from "./expression.ts";
 import { encodeFloat, type FloatMode } from "./float.ts";
 import type { Place } from "./match.ts";
 import type { Content, DataItem } from "./parser.ts";
@@ -140,15 +147,15 @@ export function includedBytes(
   const number = (expression: Expression | undefined, fallback: number) => {
     if (!expression) return fallback;
     const value = evaluate(expression, place);
-    if (!isScalar(value) || value.number < 0n) {
+    if (value.unknown) throw place.mustBeKnown("incbin", value, expression.span);
+    // An address counts for what it is within its section.
+    if (!(isScalar(value) || isAddress(value)) || value.number < 0n) {
       const reason = "incbin takes numbers that are not negative";
       throw new AssemblyError(reason, { line, span: expression.span });
     }
     return Number(value.number);
   };
   const start = number(skip, 0);
-  if (start > bytes.length) {
-    throw new AssemblyError(`The file has ${bytes.length} bytes only`, { line });
-  }
+  if (start > bytes.length) place.warn(`The file has ${bytes.length} bytes only`, skip?.span);
   return bytes.subarray(start, start + number(limit, bytes.length));
 }

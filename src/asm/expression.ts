@@ -57,6 +57,12 @@ export function isScalar(value: Value): boolean {
   return value.terms.length === 0 && !value.unknown;
 }
 
+/** Whether a value is an address: a number counted from a section. */
+export function isAddress({ terms, unknown }: Value): boolean {
+  const [term, ...others] = terms;
+  return !unknown && term?.factor === 1 && others.length === 0 && !("class" in term.of);
+}
+
 /** What an expression needs to be evaluated: where it stands. */
 export interface Scope {
   /** The line, for messages. */

@@ -185,3 +185,28 @@ nasmTest("assemble() refuses what NASM refuses", () => {
     assertStringIncludes(error.message, "<source>:1:");
   }
 });
+
+nasmTest("assemble() takes for incbin what NASM takes", () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const path = `${directory}/bytes`;
+    Deno.writeFileSync(path, Uint8Array.from({ length: 8 }, (_, i) => i));
+    const readBytes = Deno.readFileSync;
+    const right = ["2", "2, 3", "9", "lab", "lab, lab2 - lab", "two", "0, two"];
+    for (const part of right) {
+      const source = `two equ 2\nnop\nlab: nop\nlab2: incbin "${path}", ${part}\n`;
+      assertEquals(
+        toHex(assemble(source, { readBytes }).bytes),
+        toHex(runNasm(source).bytes!),
+        part,
+      );
+    }
+    for (const part of ["later", "0, later", "-1", "2 * lab", "ax"]) {
+      const source = `nop\nlab: incbin "${path}", ${part}\nlater equ 1\n`;
+      assertThrows(() => assemble(source, { readBytes }), AssemblyError);
+      assertEquals(runNasm(source).bytes, undefined, part);
+    }
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
