@@ -1,6 +1,6 @@
 import { Assembler } from "./assembler.ts";
 import type { AssembleOptions, Assembly } from "./assembly.ts";
-import type { FloatMode } from "./float.ts";
+import type { Carried } from "./directives.ts";
 import { preprocess } from "./preprocess.ts";
 
 export type { AssembleOptions, Assembly, AssemblyWarning, ListingRow } from "./assembly.ts";
@@ -27,18 +27,18 @@ export function assemble(source: string, options: AssembleOptions = {}): Assembl
   // Where the preprocessor needs values that only the assembler knows, both run in rounds until the
   // values no longer change.
   let known: ReadonlyMap<string, bigint> = new Map();
-  let floatMode: FloatMode | undefined;
+  let carried: Carried | undefined;
   for (let round = 1;; round++) {
     const preprocessed = preprocess(source, { ...options, known });
     const { probes } = preprocessed;
     if (probes.length === 0) return new Assembler(options).assemble(preprocessed);
-    const assembler = new Assembler(options, floatMode);
+    const assembler = new Assembler(options, carried);
     const found = assembler.probe(preprocessed);
     const isSettled = round > 1 && probes.length === known.size &&
       probes.every((name) => known.get(name) === found.get(name));
     if (isSettled || round === mostRounds) return assembler.finish();
     known = found;
-    floatMode = assembler.floatMode;
+    carried = assembler.carried;
   }
 }
 

@@ -18,11 +18,25 @@ import {
   reserves,
   writeData,
 } from "./data.ts";
-import { type Absolute, Directives, type Mode } from "./directives.ts";
+import {
+  type Absolute,
+  type Carried,
+  Directives,
+  isSame,
+  type Mode,
+  nothingCarried,
+} from "./directives.ts";
 import { encode, modesOf } from "./encode.ts";
 import { AssemblyError, Messages, type SourceLine, type Span } from "./error.ts";
-import { type Base, evaluate, type Expression, isScalar, type Value } from "./expression.ts";
-import { defaultFloatMode, floatFunction, type FloatMode } from "./float.ts";
+import {
+  type Base,
+  evaluate,
+  type Expression,
+  isAddress,
+  isScalar,
+  type Value,
+} from "./expression.ts";
+import { defaultFloatMode, floatFunction } from "./float.ts";
 import type { Bits } from "./instructions.ts";
 import { addressValue, type Label, Labels } from "./label.ts";
 import { PlacementError, placeSections } from "./layout.ts";
@@ -95,7 +109,7 @@ const mostTimes = 1 << 28;
 /** Assembles preprocessed lines. */
 export class Assembler {
   readonly #options: AssembleOptions;
-  readonly #firstFloatMode: FloatMode;
+  readonly #carried: Carried;
   readonly #messages = new Messages();
   readonly #labels = new Labels();
   readonly #parser: Parser;
@@ -140,40 +154,45 @@ export class Assembler {
 
   /**
    * @param options What to assemble with.
-   * @param floatMode The mode before the first `float`.
+   * @param carried What is in force before the first directive.
    */
-  constructor(options: AssembleOptions, floatMode: FloatMode = defaultFloatMode) {
+  constructor(options: AssembleOptions, carried: Carried = nothingCarried) {
     this.#options = options;
-    this.#firstFloatMode = floatMode;
+    this.#carried = carried;
     const messages = this.#messages;
     const labels = this.#labels;
     this.#parser = new Parser({
       bits: () => this.#directives.mode.bits,
       label: (name) => labels.find(name),
-      float: (name, number) => floatFunction(name, number, this.floatMode),
+      float: (name, number) => floatFunction(name, number, this.#directives.mode.floatMode),
       warn: (message, span) => messages.warn(message, { line: this.#parser.lexer.line, span }),
     });
     const { bits = 16, origin } = options;
-    const mode = { bits, isRelative: false, isBound: false, floatMode, cpu: anyCpu };
+    const { isRelative, isBound, floatMode } = carried;
+    const mode = { bits, isRelative, isBound, floatMode, cpu: anyCpu };
     this.#directives = new Directives({ mode, origin }, { parser: this.#parser, labels, messages });
   }
 
-  /**
-   * How floating-point constants are rounded; at the end of the source it is what the first lines
-   * are to be assembled with, since NASM's passes begin with the mode with which the last one ended.
-   */
-  get floatMode(): FloatMode {
-    return this.#directives.mode.floatMode;
+  /** What is in force now; at the end of the source, what the first lines are to be assembled with. */
+  get carried(): Carried {
+    return this.#directives.mode;
   }
 
   assemble(preprocessed: PreprocessResult): Assembly {
     this.#read(preprocessed);
     this.#messages.throwErrors();
-    if (this.#firstFloatMode === defaultFloatMode && this.floatMode !== defaultFloatMode) {
-      return new Assembler(this.#options, this.floatMode).assemble(preprocessed);
+    if (this.#hasLateMode()) {
+      return new Assembler(this.#options, this.carried).assemble(preprocessed);
     }
     this.#settle();
     return this.finish();
+  }
+
+  /** Whether NASM's later passes begin with what its first one has met only behind some statement. */
+  #hasLateMode(): boolean {
+    const first = this.#items.find(({ body }) => body);
+    return first !== undefined && !isSame(this.carried, first.mode) &&
+      !isSame(this.carried, this.#carried);
   }
 
   /** The values of the preprocessor's probes as far as they can be told, whatever else is wrong. */
@@ -439,13 +458,11 @@ export class Assembler {
   #beginAbsolute({ expression, section }: Absolute, item: Item): void {
     const place = this.#at(item);
     const value = evaluate(expression, place);
-    const { unknown, terms, number } = value;
-    const isAddress = terms.length === 1 && terms[0]!.factor === 1 && !("class" in terms[0]!.of);
-    if (unknown || (terms.length > 0 && !isAddress)) {
+    if (!isScalar(value) && !isAddress(value)) {
       throw place.mustBeKnown("absolute", value, expression.span);
     }
-    section.base = terms[0]?.of as Base | undefined;
-    section.offset = Number(number);
+    section.base = value.terms[0]?.of as Base | undefined;
+    section.offset = Number(value.number);
   }
 
   #writeOnce(body: Content | Alignment, item: Item, out: Bytes): void {

@@ -1,7 +1,7 @@
 import { changeCpu, type Cpu, level32, level64 } from "./cpu.ts";
 import { AssemblyError, type Messages, type SourceLine, type Span } from "./error.ts";
 import { evaluate, type Expression, isScalar, scalar } from "./expression.ts";
-import { changeFloatMode, type FloatMode } from "./float.ts";
+import { changeFloatMode, defaultFloatMode, type FloatMode } from "./float.ts";
 import type { Bits } from "./instructions.ts";
 import type { Labels } from "./label.ts";
 import type { Parser } from "./parser.ts";
@@ -18,6 +18,23 @@ export interface Mode {
   readonly floatMode: FloatMode;
   /** What `cpu` allows. */
   readonly cpu: Cpu;
+}
+
+/** What of the mode NASM's passes begin with as the one before ended. */
+export type Carried = Pick<Mode, "isRelative" | "isBound" | "floatMode">;
+
+/** What is in force before the first directive. */
+export const nothingCarried: Carried = {
+  isRelative: false,
+  isBound: false,
+  floatMode: defaultFloatMode,
+};
+
+/** Whether the same is in force. */
+export function isSame(one: Carried, other: Carried): boolean {
+  return one.isRelative === other.isRelative && one.isBound === other.isBound &&
+    one.floatMode.rounding === other.floatMode.rounding &&
+    one.floatMode.flushesDenormals === other.floatMode.flushesDenormals;
 }
 
 /** `absolute`: it leaves its address to the passes. */
