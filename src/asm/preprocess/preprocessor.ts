@@ -359,9 +359,10 @@ export class Preprocessor implements Host {
       const word = head.text;
       return this.fail(`${word} is a macro that %clear has taken away: write [${word} …]`, word);
     }
-    if (head?.type === "id" && /^(?:section|segment|absolute)$/i.test(head.text)) {
+    const section = findSection(expanded, first);
+    if (section >= 0) {
       // What the next __?SECT?__ goes back to, as NASM's standard macros keep it.
-      const body = [token("operator", "["), ...expanded.slice(first), token("operator", "]")];
+      const body = [token("operator", "["), ...expanded.slice(section), token("operator", "]")];
       this.singles.define(plain("__?SECT?__", body));
     }
     // A label of such a name is marked as one for the assembler.
@@ -733,4 +734,17 @@ export class Preprocessor implements Host {
   get location(): { file: string; line: number } {
     return this.#line;
   }
+}
+
+/** Where `section` or its like stands in a line, behind a label or not; −1 if it does not. */
+function findSection(tokens: readonly Token[], first: number): number {
+  const isSection = (part: Token | undefined) =>
+    part?.type === "id" && /^(?:section|segment|absolute)$/i.test(part.text);
+  const head = tokens[first];
+  if (isSection(head)) return first;
+  // What stands behind `extern` and its like is a name.
+  if (head?.type !== "id" || directiveMacros.has(head.text.toLowerCase())) return -1;
+  let at = skipSpace(tokens, first + 1);
+  if (isOperator(tokens[at], ":")) at = skipSpace(tokens, at + 1);
+  return isSection(tokens[at]) ? at : -1;
 }
