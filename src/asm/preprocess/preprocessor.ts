@@ -738,13 +738,15 @@ export class Preprocessor implements Host {
 
 /** Where `section` or its like stands in a line, behind a label or not; −1 if it does not. */
 function findSection(tokens: readonly Token[], first: number): number {
-  const isSection = (part: Token | undefined) =>
-    part?.type === "id" && /^(?:section|segment|absolute)$/i.test(part.text);
+  // Alone it is a label.
+  const isSection = (at: number) =>
+    tokens[at]?.type === "id" && /^(?:section|segment|absolute)$/i.test(tokens[at].text) &&
+    skipSpace(tokens, at + 1) < tokens.length;
+  if (isSection(first)) return first;
   const head = tokens[first];
-  if (isSection(head)) return first;
   // What stands behind `extern` and its like is a name.
   if (head?.type !== "id" || directiveMacros.has(head.text.toLowerCase())) return -1;
   let at = skipSpace(tokens, first + 1);
   if (isOperator(tokens[at], ":")) at = skipSpace(tokens, at + 1);
-  return isSection(tokens[at]) ? at : -1;
+  return isSection(at) ? at : -1;
 }
