@@ -45,7 +45,7 @@
  * REX.W there, and `o64` sets none), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
  * operand without a size has the mode's), `wait` (9B stands before it), `MR` (of two registers the
  * first is the r/m field), `twice` (the register is both fields), `bnd` (F2 before it is BND, not REPNE), `jlen` (the length of
- * the near jump that is skipped), `nohigh` (AH and its like are not taken), `qword` and `oword` (this size may
+ * the near jump that is skipped), `nohigh` (AH and its like are not taken), `word` … `oword` (this size may
  * be written before any operand), `186`, `p4` … (the CPU that brought this form, see `cpu.ts`).
  *
  * @module

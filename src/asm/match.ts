@@ -172,9 +172,9 @@ function takesWrittenSize(row: Row, pattern: Pattern, { size, distance }: Operan
     case "x87":
       return false;
     case "xmm":
-      return size === pattern.size || (size === 128 && row.words.includes("oword"));
+      return size === pattern.size || row.words.includes(sizeWords[size]!);
     case "mmx": {
-      if (size === 64 && row.words.includes("qword")) return true;
+      if (row.words.includes(sizeWords[size]!)) return true;
       const memory = row.operands.find(({ kinds }) => (kinds & MEMORY) !== 0);
       return size === memory?.size && (memory.class === "mmx" || size === 32);
     }
@@ -182,6 +182,14 @@ function takesWrittenSize(row: Row, pattern: Pattern, { size, distance }: Operan
       return true;
   }
 }
+
+/** The words of a row for sizes that may be written before any operand. */
+const sizeWords: Readonly<Record<number, string>> = {
+  16: "word",
+  32: "dword",
+  64: "qword",
+  128: "oword",
+};
 
 function takesRepeat(row: Row, { repeatWord }: Prefixes): boolean {
   // A store without a ModR/M byte takes no hint to elide a lock.

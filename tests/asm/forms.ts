@@ -182,6 +182,8 @@ const sizeNames: Record<number, string> = {
   64: "qword",
   80: "tword",
   128: "oword",
+  256: "yword",
+  512: "zword",
 };
 
 const general: Record<number, string[]> = {
@@ -285,6 +287,30 @@ export function* formLines(bits: Bits): Generator<string> {
       if (seen.has(line)) continue;
       seen.add(line);
       yield line;
+    }
+  }
+}
+
+/** Lines with each size before each operand of every row with vector registers. */
+export function* sizeLines(bits: Bits): Generator<string> {
+  const seen = new Set<string>();
+  const isSized = new RegExp(`\\b(${Object.values(sizeNames).join("|")}|strict)\\b`);
+  for (const row of allRows()) {
+    if (!/ (\S*:)?([xy]?mm|m?x)\b/.test(row.row) || (row.place > 0 && /^\w+cc/.test(row.row))) {
+      continue;
+    }
+    for (const line of rowLines(row, bits)) {
+      const operands = line.slice(row.mnemonic.length + 1).split(", ");
+      const kind = row.mnemonic + operands.map((text) => text.replace(/\d+$|\[.*/, "")).join();
+      if (isSized.test(line) || seen.has(kind)) continue;
+      seen.add(kind);
+      for (const size of Object.values(sizeNames)) {
+        const sized = operands.map((text) => `${size} ${text}`);
+        yield `${row.mnemonic} ${sized.join(", ")}`;
+        for (const at of operands.keys()) {
+          yield `${row.mnemonic} ${operands.with(at, sized[at]!).join(", ")}`;
+        }
+      }
     }
   }
 }

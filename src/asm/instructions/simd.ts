@@ -41,12 +41,15 @@ movd  mm, m  0F 6E /r
 movd  mm, r/m32  0F 6E /r
 movd  m, mm  0F 7E /r
 movd  r/m32, mm  0F 7E /r
-movd  xmm, r/m32  66 0F 6E /r p4
-movd  r/m32, xmm  66 0F 7E /r p4
+movd  xmm, m32  66 0F 6E /r p4 dword
+movd  xmm, r32  66 0F 6E /r p4
+movd  m32, xmm  66 0F 7E /r p4 dword
+movd  r32, xmm  66 0F 7E /r p4 MR
 movq  mm, mm/m64  0F 6F /r
 movq  mm/m64, mm  0F 7F /r
-movq  xmm, xmm/m64  F3 0F 7E /r p4
-movq  xmm/m64, xmm  66 0F D6 /r p4
+movq  xmm, xmm  F3 0F 7E /r p4
+movq  xmm, m64  F3 0F 7E /r p4 qword
+movq  m64, xmm  66 0F D6 /r p4 qword
 movq  mm, r/m64  o64 0F 6E /r only64
 movq  r/m64, mm  o64 0F 7E /r only64
 movq  xmm, r/m64  o64 66 0F 6E /r only64
@@ -102,7 +105,7 @@ movhlps  xmm, xmm  0F 12 /r
 movlhps  xmm, xmm  0F 16 /r
 movsldup  xmm, xmm/m128  F3 0F 12 /r
 movshdup  xmm, xmm/m128  F3 0F 16 /r
-movddup  xmm, xmm/m64  F2 0F 12 /r
+movddup  xmm, xmm/m64  F2 0F 12 /r qword
 movntps  m128, xmm  0F 2B /r
 movntpd  m128, xmm  66 0F 2B /r oword
 lddqu  xmm, m128  F2 0F F0 /r oword
@@ -118,18 +121,20 @@ xorpd  xmm, xmm/m128  66 0F 57 /r
 addps mulps - - subps minps divps maxps  xmm, xmm/m128  0F 58+n /r
 cvtdq2ps  xmm, xmm/m128  0F 5B /r oword
 addpd mulpd cvtpd2ps cvtps2dq subpd minpd divpd maxpd  xmm, xmm/m128  66 0F 58+n /r oword
-addss mulss cvtss2sd - subss minss divss maxss  xmm, xmm/m32  F3 0F 58+n /r
-addsd mulsd cvtsd2ss - subsd minsd divsd maxsd  xmm, xmm/m64  F2 0F 58+n /r
-cvtps2pd  xmm, xmm/m64  0F 5A /r
+addss mulss - - subss minss divss maxss  xmm, xmm/m32  F3 0F 58+n /r
+cvtss2sd  xmm, xmm/m32  F3 0F 5A /r dword
+addsd mulsd cvtsd2ss - - minsd divsd maxsd  xmm, xmm/m64  F2 0F 58+n /r qword
+subsd  xmm, xmm/m64  F2 0F 5C /r
+cvtps2pd  xmm, xmm/m64  0F 5A /r qword
 cvttps2dq  xmm, xmm/m128  F3 0F 5B /r oword
 cvttpd2dq  xmm, xmm/m128  66 0F E6 /r oword
 cvtpd2dq  xmm, xmm/m128  F2 0F E6 /r oword
-cvtdq2pd  xmm, xmm/m64  F3 0F E6 /r
+cvtdq2pd  xmm, xmm/m64  F3 0F E6 /r qword
 cvtpi2ps  xmm, mm/m64  0F 2A /r
-cvtpi2pd  xmm, mm/m64  66 0F 2A /r
+cvtpi2pd  xmm, mm/m64  66 0F 2A /r qword
 cvttps2pi  mm, xmm/m64  0F 2C /r qword
 cvtps2pi  mm, xmm/m64  0F 2D /r
-cvttpd2pi cvtpd2pi  mm, xmm/m128  66 0F 2C+n /r
+cvttpd2pi cvtpd2pi  mm, xmm/m128  66 0F 2C+n /r oword
 cvtsi2ss  xmm, m  F3 0F 2A /r
 cvtsi2ss  xmm, r/m32  F3 0F 2A /r
 cvtsi2ss  xmm, r/m64  o64 F3 0F 2A /r only64
@@ -148,7 +153,7 @@ cmpss  xmm, xmm/m32, imm8  F3 0F C2 /r ib
 cmpeqps cmpltps cmpleps cmpunordps cmpneqps cmpnltps cmpnleps cmpordps  xmm, xmm/m128  0F C2 /r n
 cmpeqpd cmpltpd cmplepd cmpunordpd cmpneqpd cmpnltpd cmpnlepd cmpordpd  xmm, xmm/m128  66 0F C2 /r n oword
 cmpeqss cmpltss cmpless cmpunordss cmpneqss cmpnltss cmpnless cmpordss  xmm, xmm/m32  F3 0F C2 /r n
-cmpeqsd cmpltsd cmplesd cmpunordsd cmpneqsd cmpnltsd cmpnlesd cmpordsd  xmm, xmm/m64  F2 0F C2 /r n
+cmpeqsd cmpltsd cmplesd cmpunordsd cmpneqsd cmpnltsd cmpnlesd cmpordsd  xmm, xmm/m64  F2 0F C2 /r n qword
 shufps  xmm, xmm/m128, imm8  0F C6 /r ib
 shufpd  xmm, xmm/m128, imm8  66 0F C6 /r ib
 haddpd hsubpd  xmm, xmm/m128  66 0F 7C+n /r oword
@@ -165,12 +170,12 @@ psignb psignw psignd pmulhrsw  xmm, xmm/m128  66 0F 38 08+n /r
 pblendvb - - - blendvps blendvpd - ptest  xmm, xmm/m128  66 0F 38 10+n /r
 pblendvb  xmm, xmm/m, xmm0  66 0F 38 10 /r
 blendvps blendvpd  xmm, xmm/m128, xmm0  66 0F 38 14+n /r
-pmovsxbw - - pmovsxwd - pmovsxdq  xmm, xmm/m64  66 0F 38 20+n /r
-- pmovsxbd - - pmovsxwq  xmm, xmm/m32  66 0F 38 20+n /r
-- - pmovsxbq  xmm, xmm/m16  66 0F 38 20+n /r
-pmovzxbw - - pmovzxwd - pmovzxdq  xmm, xmm/m64  66 0F 38 30+n /r
-- pmovzxbd - - pmovzxwq  xmm, xmm/m32  66 0F 38 30+n /r
-- - pmovzxbq  xmm, xmm/m16  66 0F 38 30+n /r
+pmovsxbw - - pmovsxwd - pmovsxdq  xmm, xmm/m64  66 0F 38 20+n /r qword
+- pmovsxbd - - pmovsxwq  xmm, xmm/m32  66 0F 38 20+n /r dword
+- - pmovsxbq  xmm, xmm/m16  66 0F 38 20+n /r word
+pmovzxbw - - pmovzxwd - pmovzxdq  xmm, xmm/m64  66 0F 38 30+n /r qword
+- pmovzxbd - - pmovzxwq  xmm, xmm/m32  66 0F 38 30+n /r dword
+- - pmovzxbq  xmm, xmm/m16  66 0F 38 30+n /r word
 pmuldq pcmpeqq - packusdw  xmm, xmm/m128  66 0F 38 28+n /r
 - - - - - - - pcmpgtq  xmm, xmm/m128  66 0F 38 30+n /r
 pminsb pminsd pminuw pminud pmaxsb pmaxsd pmaxuw pmaxud  xmm, xmm/m128  66 0F 38 38+n /r
@@ -211,8 +216,8 @@ extrq  xmm, imm, imm  66 0F 78 /0 ib ib
 extrq  xmm, xmm  66 0F 79 /r
 insertq  xmm, xmm, imm, imm  F2 0F 78 /r ib ib
 insertq  xmm, xmm  F2 0F 79 /r
-movntss  m32, xmm  F3 0F 2B /r
-movntsd  m64, xmm  F2 0F 2B /r
+movntss  m32, xmm  F3 0F 2B /r dword
+movntsd  m64, xmm  F2 0F 2B /r qword
 vzeroupper  VEX.L0.0F 77
 vzeroall  VEX.L1.0F 77
 
