@@ -30,6 +30,9 @@ const levels = new Map(ages.map(([name], level) => [name!, level]));
 /** The oldest CPUs with 32-bit and 64-bit operands. */
 export const level32: number = levels.get("386")!, level64: number = levels.get("x64")!;
 
+/** The oldest CPU with VEX prefixes, and the one beside which NASM puts those that have AVX2. */
+const levelVex = levels.get("sandybridge")!, levelAvx2 = levels.get("ivybridge")!;
+
 /** No restriction. */
 export const anyCpu: Cpu = { name: "any", level: ages.length - 1, hasVex: true };
 
@@ -62,7 +65,12 @@ export function levelOf(
   mnemonic: string,
   { operands, bits }: { operands: readonly Operand[]; bits: Bits },
 ): number {
-  const marked = Math.max(0, ...row.words.map((word) => levels.get(word) ?? 0));
+  const marked = Math.max(
+    row.isVex ? levelVex : 0,
+    ...row.words.map((word) =>
+      word === "avx2" && row.operandSize === 256 ? levelAvx2 : levels.get(word) ?? 0
+    ),
+  );
   const { level, isForAnySize } = findNewcomer(mnemonic);
   const least = Math.max(marked, level);
   if (isForAnySize) return least;
@@ -147,7 +155,6 @@ x64: rdtscp invlpga pushfq popfq jrcxz retq retnq swapgs skinit
 nehalem: movbe popcnt xgetbv xsetbv xsave xrstor xsave64 xrstor64
 westmere: aesimc aesenc aesenclast aesdec aesdeclast pclmulqdq pclmullqlqdq pclmulhqlqdq
   pclmullqhqdq pclmulhqhqdq aeskeygenassist
-sandybridge: vzeroupper vzeroall
 ivybridge: adcx adox tzcnt andn bextr blsr blsmsk blsi bzhi pdep pext mulx rorx sarx shlx shrx
   rdrand rdseed ptwrite rdpid prefetchwt1 prefetchit1 prefetchit0 pcommit clflushopt clwb cldemote
   movdiri movdir64b enqcmd enqcmds aadd aand axor serialize xsusldtrk xresldtrk umonitor umwait

@@ -15,7 +15,7 @@ import {
 import { findRow, isBound, type Place, targetOffset } from "./match.ts";
 import type { Operand } from "./operand.ts";
 import { type Instruction, OTHER, type Prefixes } from "./parser.ts";
-import type { Register } from "./register.ts";
+import type { Register, RegisterClass } from "./register.ts";
 
 /**
  * Appends an instruction's bytes. Its operands' values must be up to date.
@@ -28,7 +28,7 @@ import type { Register } from "./register.ts";
  */
 export function encode(instruction: Instruction, place: Place, out: Bytes): boolean {
   if (hasOther(instruction.prefixes)) instruction = resolvePrefixes(instruction, place.bits);
-  const { operands, mnemonic, prefixes } = instruction;
+  const { mnemonic, prefixes } = instruction;
   if (mnemonic === "") {
     if (/bnd/.test(prefixes.repeatWord) || prefixes.encoding !== "") {
       throw new AssemblyError("There is no instruction behind this prefix", { line: place.line });
@@ -36,12 +36,15 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): bool
     emitPrefixes(instruction, { place, out, repeat: prefixes.repeat });
     return false;
   }
-  const row = findRow(instruction, place);
+  const found = findRow(instruction, place);
+  const row = found.whole ?? found;
+  if (found.whole) instruction = writeOut(instruction, row);
   if (prefixes.lock !== 0 && !isLockable(instruction)) {
     place.warn(
       "LOCK is only for some instructions with a destination in memory: the CPU refuses this",
     );
   }
+  const { operands } = instruction;
   let memory: Operand | undefined;
   for (let i = 0; i < operands.length; i++) {
     const { kind } = operands[i]!;
@@ -50,6 +53,13 @@ export function encode(instruction: Instruction, place: Place, out: Bytes): bool
   const address = memory && resolveAddress(memory, place, row, instruction.prefixes.addressSize);
   emit(instruction, row, address, place, out);
   return row.hasTarget || address?.isRelative === true;
+}
+
+/** The instruction with the operand that was left out: it is the one before it again. */
+function writeOut(instruction: Instruction, { operands: patterns }: Row): Instruction {
+  const at = patterns.findIndex(({ isOptional }) => isOptional);
+  const { operands } = instruction;
+  return { ...instruction, operands: operands.toSpliced(at, 0, operands[at - 1]!) };
 }
 
 /** The other modes in which an instruction that there is not in this one would assemble. */
@@ -119,7 +129,7 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
     const { of, factor } = terms[i]!;
     if (!("class" in of)) {
       if (Math.abs(factor) !== 1 && operand.kind === MEMORY) throw neither(place, operand);
-    } else if (of.class !== "general" || of.size === 8) {
+    } else if ((of.class !== "general" && of.class !== row.index) || of.size === 8) {
       throw fail(`Register ${of.name} cannot be part of an address`);
     } else count++;
   }
@@ -127,23 +137,28 @@ function resolveAddress(operand: Operand, place: Place, row: Row, prefixSize: nu
   const isPure = count === terms.length;
   const registers = isPure ? terms : count === 0 ? noTerms : terms.filter(isRegister);
   const bases = isPure ? noTerms : count === 0 ? terms : terms.filter((term) => !isRegister(term));
-  const roles = count === 0 ? undefined : assignRegisters(registers, operand, fail);
-  const first = roles && (roles.base ?? roles.index);
+  const roles = count === 0
+    ? undefined
+    : row.index
+    ? assignVector(registers, row.index, fail)
+    : assignRegisters(registers, operand, fail);
   const displacement = relocate(value.number, bases, place, operand);
   // A section's address that is subtracted does not keep NASM from taking the rest for a known number.
   const isKnown = !value.unknown && bases.every(({ factor }) => factor < 0);
-  if (roles?.base && roles.index && roles.base.size !== roles.index.size) {
+  if (roles?.base && roles.index && !row.index && roles.base.size !== roles.index.size) {
     throw fail(`Registers ${roles.base.name} and ${roles.index.name} differ in size`);
   }
-  const size = first?.size ?? plainSize(operand, place, prefixSize);
+  const size = row.index && roles
+    ? roles.base?.size ?? (prefixSize || place.bits)
+    : (roles?.base ?? roles?.index)?.size ?? plainSize(operand, place, prefixSize);
   if (prefixSize !== 0 && prefixSize !== size) {
     throw fail(`The prefix a${prefixSize} contradicts the ${size}-bit address`);
   }
-  if (first && size === (place.bits === 64 ? 16 : 64)) {
+  if (roles && size === (place.bits === 64 ? 16 : 64)) {
     throw fail(`There are no ${size}-bit addresses in ${place.bits}-bit mode`);
   }
   const { displacementSize } = operand;
-  if (first && displacementSize > 8 && displacementSize !== (size === 16 ? 16 : 32)) {
+  if (roles && displacementSize > 8 && displacementSize !== (size === 16 ? 16 : 32)) {
     throw fail(`A ${size}-bit address has no ${displacementSize}-bit displacement`);
   }
   const address: Address = {
@@ -284,12 +299,28 @@ function assignRegisters(
     : { base, index, scale };
 }
 
+/** A vector register is the index, wherever it is written (SDM volume 2, §2.3.12). */
+function assignVector(
+  registers: Value["terms"],
+  vector: RegisterClass,
+  fail: (reason: string) => AssemblyError,
+): Roles {
+  const index = registers.find(({ of }) => (of as Register).class === vector)!;
+  const others = registers.filter((term) => term !== index);
+  const base = others[0]?.of as Register | undefined;
+  if (others.length > 1 || (base && (base.class !== "general" || others[0]!.factor !== 1))) {
+    const { name } = index.of;
+    throw fail(`Beside ${name} an address has one general register, and that without a factor`);
+  }
+  return { base, index: index.of as Register, scale: index.factor };
+}
+
 function byName({ of: a }: Term, { of: b }: Term): number {
   return a.name < b.name ? -1 : 1;
 }
 
 function isStackPointer(register: Register): boolean {
-  return register.number === 4;
+  return register.number === 4 && register.class === "general";
 }
 
 /** The r/m field of a 16-bit address (SDM volume 2, table 2-1); −1 if there is none. */
@@ -427,6 +458,7 @@ function emit(
   }
   let plus = 0;
   let vvvv = 0;
+  let last4 = -1;
   let high: Register | undefined;
   // NASM then takes SPL and its like without a REX prefix.
   const { rejectsHigh } = encoding;
@@ -441,7 +473,7 @@ function emit(
     if (needsRex) rex |= 0x40;
     if (
       place.bits !== 64 &&
-      ((register.number > 7 && register.class !== "control") ||
+      ((register.number > 7 && register.class !== "control" && encoding.roles[i] !== "is4") ||
         register.size === 64 && register.class === "general" || needsRex)
     ) {
       throw new AssemblyError(`Register ${register.name} exists in 64-bit mode only`, {
@@ -465,6 +497,9 @@ function emit(
         break;
       case "vvvv":
         vvvv = register.number;
+        break;
+      case "is4":
+        last4 = register.number << 4;
     }
   }
   if (address && address.rex !== 0) rex |= 0x40 | address.rex;
@@ -528,6 +563,7 @@ function emit(
     out.number(address.displacement, address.displacementSize);
   }
   for (const byte of encoding.suffix) out.byte(byte);
+  if (last4 >= 0) out.byte(last4);
   emitImmediates(instruction, row, { place, out, start });
   if (relativeAt >= 0) {
     patchRelative(memoryOf(instruction, row).value, { at: relativeAt, size: 4, start, place, out });

@@ -15,18 +15,22 @@
  *
  * **Mnemonics.** Several names in one row are a family; `n` in the encoding is the name's place in
  * it (`+n`, `+8n`, `/n`, `/4+n`; a byte of its own: `n`). `-` is a place nobody holds. `jcc` stands for all condition codes, whose
- * number is `+cc`, and that of the opposite condition `+ncc`.
+ * number is `+cc`, and that of the opposite condition `+ncc`; `vcmpccps` so for all predicates of a
+ * comparison, and `vfmaddccps` for the orders of its operands, 132, 213 and 231 (`+16cc`).
  *
  * **Operands**, as in the manual's opcode map (SDM volume 2, appendix A.2.2): `v` is a word,
  * doubleword or quadword by the operand size, `z` the same with a quadword's immediate a
- * sign-extended doubleword, `y` a doubleword or quadword. So `r/mv` stands for `r/m16`, `r/m32` and
- * `r/m64`, and such a row for three.
+ * sign-extended doubleword, `y` a doubleword or quadword, `x` a double or quadruple quadword. So
+ * `r/mv` stands for `r/m16`, `r/m32` and `r/m64`, and such a row for three.
  *
  * - `r8 r16 r32 r64 rv ry`: a general register; `al`, `cl`, `dx`, `rAX` …: that register; `r32na`:
  *   any but the accumulator
  * - `r/m8 …`: a general register or memory; `m8 …`: memory of that size; `m`: memory that must be
  *   written without a size; `mem`: with any
- * - `mm`, `mm/m64`, `xmm`, `xmm/m128`, `st0`, `sti` (`to sti`), `sreg`, `cr`, `dr`, `tr`: other registers
+ * - `mm`, `mm/m64`, `xmm`, `xmm/m128`, `ymm`, `st0`, `sti` (`to sti`), `sreg`, `cr`, `dr`, `tr`: other registers
+ * - `x`: `xmm`, or `ymm` in the row for 256 bits; `x/m`: that or memory of its size, `mx`: only memory;
+ *   `m32[x]`: memory of 32 bits whose address has such a register as its index
+ * - `x*`: an operand that may be left out, and is the one before it again then
  * - `address`: an address written without brackets
  * - `imm8 imm16 imm32 imm64 immz`: an immediate; `imm`: one written without a size; `simm8`: one that is sign-extended to the
  *   operand size (or to `simm8:16` …) and must fit; `simm32`, `uimm32` likewise; `1`: the number one
@@ -39,19 +43,23 @@
  * - `o16 o32 o64`, `a16 a32 a64`: the operand or address size the row is for; `v` rows have it anyway
  * - `+r`: the register's number is added to the byte; `/r`, `/0` … `/7`: a ModR/M byte follows
  * - `ib iw id iq`, `iz`: an immediate of that size; `cb cz`: a relative target
- * - `VEX.L0.66.0F38.W1`, as in the manual (`XOP.L0.0A` with AMD's map); the operand in VEX.vvvv is written `vvvv:ry`
+ * - `VEX.L0.66.0F38.W1`, as in the manual (`XOP.L0.0A` with AMD's map); the operand in VEX.vvvv is
+ *   written `vvvv:ry`, if it is not the one with a `*`; `/is4`: a byte follows whose upper half is the
+ *   last operand's number
  *
  * and then, in words: `no64` (not in 64-bit mode), `only64` (only there), `d64` (64-bit operands need no
  * REX.W there, and `o64` sets none), `loose` (a register operand says nothing about the memory operand's size), `mode` (an
  * operand without a size has the mode's), `wait` (9B stands before it), `MR` (of two registers the
  * first is the r/m field), `twice` (the register is both fields), `bnd` (F2 before it is BND, not REPNE), `jlen` (the length of
- * the near jump that is skipped), `nohigh` (AH and its like are not taken), `word` … `oword` (this size may
- * be written before any operand), `186`, `p4` … (the CPU that brought this form, see `cpu.ts`).
+ * the near jump that is skipped), `nohigh` (AH and its like are not taken), `word` … `yword` (this size may
+ * be written before any operand), `186`, `p4` … (the CPU that brought this form, see `cpu.ts`; `avx2`: what the form for YMM
+ * registers came with).
  *
  * @module
  */
 
 import { findRegister, type RegisterClass } from "./register.ts";
+import { avx } from "./instructions/avx.ts";
 import { general } from "./instructions/general.ts";
 import { simd } from "./instructions/simd.ts";
 import { system } from "./instructions/system.ts";
@@ -90,8 +98,12 @@ export interface Pattern {
   readonly isAddress: boolean;
   /** Whether memory has to hold a far pointer: `far` is written before it. */
   readonly isFar: boolean;
+  /** The class of the register that memory has to have as its index, if it has to. */
+  readonly index: RegisterClass | undefined;
   /** Whether the register goes to VEX.vvvv. */
   readonly isVvvv: boolean;
+  /** Whether it may be left out. */
+  readonly isOptional: boolean;
   /** Whether `to` is written before the register. */
   readonly isTo: boolean;
   /** The register that is not taken. */
@@ -102,7 +114,7 @@ export interface Pattern {
 export interface Row {
   /** The operands it takes. */
   readonly operands: readonly Pattern[];
-  /** The operand size it is for: 16, 32, 64, or 0 if that is of no account. */
+  /** The operand size it is for: 16, 32, 64, 128, 256, or 0 if that is of no account. */
   readonly operandSize: number;
   /** The size that a register or sized immediate gives a memory operand that has none; 0 if none. */
   readonly commonSize: number;
@@ -115,6 +127,8 @@ export interface Row {
   /** Whether it has a jump's target; an address without registers in place of a ModR/M byte. */
   readonly hasTarget: boolean;
   readonly hasOffset: boolean;
+  /** The class of the register that the address has as its index, if that is no general one. */
+  readonly index: RegisterClass | undefined;
   /** The encoding column's words. */
   readonly words: readonly string[];
   /** The name's place in its family. */
@@ -123,12 +137,25 @@ export interface Row {
   readonly isNarrow: boolean;
   /** Whether it is a `y` row: its doubleword form takes no operand-size prefix in any mode. */
   readonly isY: boolean;
+  /** Whether it has a VEX prefix: memory without a size is of the row's then. */
+  readonly isVex: boolean;
+  /** The row with all operands, where this is the one without that which may be left out. */
+  readonly whole: Row | undefined;
   /** The encoding, read when the row is first chosen. */
   encoding: Encoding | undefined;
 }
 
 /** Where an operand goes in the encoding. */
-export type Role = "reg" | "rm" | "opcode" | "vvvv" | "immediate" | "target" | "offset" | "implied";
+export type Role =
+  | "reg"
+  | "rm"
+  | "opcode"
+  | "vvvv"
+  | "is4"
+  | "immediate"
+  | "target"
+  | "offset"
+  | "implied";
 
 /** How a row is encoded. */
 export interface Encoding {
@@ -184,13 +211,35 @@ export function conditionNumber(name: string): number {
   return conditions.findIndex((names) => names.includes(name));
 }
 
+/** The predicates of `vcmpps` and its like, by number, with NASM's names (SDM volume 2, CMPPD). */
+const predicates =
+  ("eq/lt,lt_os/le,le_os/unord,unord_q/neq,neq_uq/nlt,nlt_us/nle,nle_us/ord,ord_q/eq_uq/nge,nge_us/" +
+    "ngt,ngt_us/false,false_oq/neq_oq/ge,ge_os/gt,gt_os/true,true_uq/eq_os/lt_oq/le_oq/unord_s/" +
+    "neq_us/nlt_uq/nle_uq/ord_s/eq_us/nge_uq/ngt_uq/false_os/neq_os/ge_oq/gt_oq/true_us")
+    .split("/").map((names) => names.split(","));
+
+/** The orders of the operands of a fused multiplication and addition, with NASM's second names. */
+const orders = [["132", "312"], ["213", "123"], ["231", "321"]];
+
+/** What a name that begins so has where the table has `cc`, by number. */
+const families = Object.entries({
+  j: conditions,
+  set: conditions,
+  cmov: conditions,
+  vcmp: predicates,
+  vf: orders,
+});
+
+/** A name's parts before, in and behind the `cc`. */
+const familyParts = /^(j|set|cmov|vcmp|vf[a-z]+?(?=cc|\d))(cc|[a-z_]+?|\d+)([ps][sd])?$/;
+
 /** A mnemonic's row as written, and its place in the family. */
 export interface Source {
   readonly row: string;
   readonly place: number;
 }
 
-const tables = [general, system, x87, simd];
+const tables = [general, system, x87, simd, avx];
 let index: Map<string, Source[]> | undefined;
 /** Indexing all tables takes longer than so many searches, and most programs are short. */
 let searchesLeft = 100;
@@ -247,30 +296,37 @@ export function isMnemonic(mnemonic: string): boolean {
   return findSources(mnemonic) !== undefined;
 }
 
-/** Every mnemonic, families of condition codes by their stem: `jcc`. */
-export function mnemonics(): Iterable<string> {
-  return (index ??= indexTables()).keys();
+/** Every mnemonic, but for those in families of condition codes and the like. */
+export function mnemonics(): string[] {
+  return [...(index ??= indexTables()).keys()].filter((name) => !isFamily(name));
 }
 
 const knownSources = new Map<string, Source[]>();
 
-/** The rows of a mnemonic, or of the family that it is in by its condition code. */
+/** The rows of a mnemonic, or of the family that it is in by its condition code and the like. */
 function findSources(mnemonic: string): Source[] | undefined {
   const known = knownSources.get(mnemonic);
   if (known) return known;
-  const found = findNamed(mnemonic) ?? findConditional(mnemonic);
+  const found = findNamed(mnemonic) ?? findInFamily(mnemonic);
   // Most words that are asked for are labels, each its own.
-  if (found) knownSources.set(mnemonic, found);
+  if (!found || isFamily(mnemonic)) return undefined;
+  knownSources.set(mnemonic, found);
   return found;
 }
 
-function findConditional(mnemonic: string): Source[] | undefined {
-  for (const stem of ["j", "set", "cmov"]) {
-    if (!mnemonic.startsWith(stem)) continue;
-    const place = conditionNumber(mnemonic.slice(stem.length));
-    if (place >= 0) return findNamed(`${stem}cc`)?.map(({ row }) => ({ row, place }));
+function findInFamily(mnemonic: string): Source[] | undefined {
+  for (const [start, members] of families) {
+    if (!mnemonic.startsWith(start)) continue;
+    const [, before = "", member = "", behind = ""] = familyParts.exec(mnemonic) ?? [];
+    const place = members.findIndex((names) => names.includes(member));
+    if (place >= 0) return findNamed(`${before}cc${behind}`)?.map(({ row }) => ({ row, place }));
   }
   return undefined;
+}
+
+/** Whether it is what the table has for a family, such as `jcc`: that is no mnemonic itself. */
+function isFamily(name: string): boolean {
+  return familyParts.exec(name)?.[2] === "cc";
 }
 
 function findNamed(name: string): Source[] | undefined {
@@ -312,15 +368,17 @@ function indexTables(): Map<string, Source[]> {
 /** Every mnemonic of the table with its rows as written: for tests that walk all of it. */
 export function* allRows(): Generator<{ mnemonic: string; row: string; place: number }> {
   for (const [mnemonic, rows] of indexTables()) {
-    for (const { row } of rows) {
-      if (!/^(j|set|cmov)cc$/.test(mnemonic)) {
-        yield {
-          mnemonic,
-          ...rows.find((r) => r.row === row)!,
-        };
-      } else {
-        for (const [place, names] of conditions.entries()) {
-          for (const name of names) yield { mnemonic: mnemonic.slice(0, -2) + name, row, place };
+    const [, before = "", , behind = ""] = familyParts.exec(mnemonic) ?? [];
+    const family = isFamily(mnemonic)
+      ? families.find(([start]) => before.startsWith(start))
+      : undefined;
+    for (const source of rows) {
+      if (!family) yield { mnemonic, ...source };
+      else {
+        for (const [place, names] of family[1].entries()) {
+          for (const name of names) {
+            yield { mnemonic: before + name + behind, row: source.row, place };
+          }
         }
       }
     }
@@ -339,6 +397,7 @@ function compile(row: string, place: number, bits: Bits): Row[] {
   const hasTarget = names.some((name) => /^rel(z|any)?$/.test(name));
   const isNarrow = bits === 64 && (hasTarget || words.includes("d64"));
   const isY = names.some((name) => name.endsWith("y"));
+  const isVex = words.some((word) => word.startsWith("VEX."));
   const sizes: readonly number[] = bits === 64 && hasTarget
     ? [64]
     : names.some((name) =>
@@ -347,12 +406,14 @@ function compile(row: string, place: number, bits: Bits): Row[] {
     ? [16, 32, 64]
     : isY
     ? [32, 64]
+    : names.some((name) => vectorSize.test(name))
+    ? [128, 256]
     : [0];
   const rows: Row[] = [];
   for (const size of sizes) {
     if (bits === 64 ? size === 32 && isNarrow : size === 64) continue;
-    const operands = names.map((name) => findPattern(name, size));
-    rows.push({
+    const operands = names.map((name) => findPattern(ofVectorSize(name, size), size));
+    const row: Row = {
       operands,
       operandSize: fixed ? Number(fixed.slice(1)) : size,
       commonSize: words.includes("loose") ? 0 : findCommonSize(operands),
@@ -361,14 +422,32 @@ function compile(row: string, place: number, bits: Bits): Row[] {
       takesBound: words.includes("bnd"),
       hasTarget: operands.some((pattern) => pattern.isTarget),
       hasOffset: operands.some((pattern) => pattern.isOffset),
+      index: operands.find(({ index }) => index)?.index,
       words,
       place,
       isNarrow,
       isY,
+      isVex,
+      whole: undefined,
       encoding: undefined,
-    });
+    };
+    rows.push(row);
+    const optional = operands.findIndex(({ isOptional }) => isOptional);
+    if (optional >= 0) {
+      rows.push({ ...row, operands: operands.toSpliced(optional, 1), whole: row });
+    }
   }
   return rows;
+}
+
+/** `x` among the letters of an operand's name. */
+const vectorSize = /\bm?x\b/;
+
+/** The name of an operand with `x` standing for a register or memory of 128 or 256 bits. */
+function ofVectorSize(name: string, size: number): string {
+  if (size < 128) return name;
+  return name.replace(/^mx$|(?<=^x\/)m$/, `m${size}`)
+    .replace(/\bx\b/, size === 128 ? "xmm" : "ymm");
 }
 
 /** The size that memory and a general register or an immediate of the row have in common. */
@@ -403,7 +482,9 @@ const anything: Pattern = {
   isOffset: false,
   isAddress: false,
   isFar: false,
+  index: undefined,
   isVvvv: false,
+  isOptional: false,
   isTo: false,
   except: undefined,
 };
@@ -412,6 +493,11 @@ function readPattern(name: string, size: number): Pattern {
   if (name === "to sti") return { ...anything, kinds: REGISTER, class: "x87", isTo: true };
   if (name === "r32na") return { ...readPattern("r32", size), except: "eax" };
   if (name.startsWith("vvvv:")) return { ...readPattern(name.slice(5), size), isVvvv: true };
+  if (name.endsWith("*")) return { ...readPattern(name.slice(0, -1), size), isOptional: true };
+  if (name.endsWith("]")) {
+    const [memory = "", index] = name.slice(0, -1).split("[");
+    return { ...readPattern(memory, size), index: index as RegisterClass };
+  }
   const known = namedPatterns[name];
   if (known) return { ...anything, ...known };
   if (name === "rAX") {
@@ -454,6 +540,7 @@ const namedPatterns: Readonly<Record<string, Partial<Pattern>>> = {
   sti: { kinds: REGISTER, class: "x87" },
   mm: { kinds: REGISTER, class: "mmx" },
   xmm: { kinds: REGISTER, class: "xmm" },
+  ymm: { kinds: REGISTER, class: "ymm" },
   "m16:16": { kinds: MEMORY, isFar: true, size: 16 },
   "m16:32": { kinds: MEMORY, isFar: true, size: 32 },
   "m16:64": { kinds: MEMORY, isFar: true, size: 64 },
@@ -468,6 +555,7 @@ const stems: Readonly<Record<string, Partial<Pattern>>> = {
   "r/m": { kinds: REGISTER | MEMORY },
   "mm/m": { kinds: REGISTER | MEMORY, class: "mmx" },
   "xmm/m": { kinds: REGISTER | MEMORY, class: "xmm" },
+  "ymm/m": { kinds: REGISTER | MEMORY, class: "ymm" },
   imm: { kinds: IMMEDIATE },
   simm: { kinds: IMMEDIATE, limit: "signed8" },
   rel: { kinds: IMMEDIATE, isTarget: true },
@@ -495,6 +583,7 @@ function readEncoding(row: Row): Encoding {
     if (size) immediates.push(size[operandSize] ?? size[0]!);
     else if (word === "/r") digit = -1;
     else if (word === "/n") digit = place;
+    else if (word === "/is4") continue;
     else if (word.startsWith("/")) digit = Number(word[1]) + (word.endsWith("+n") ? place : 0);
     else if (word === "n") suffix.push(place);
     else if (/^(VEX|XOP)\./.test(word)) vex = readVex(word, operandSize);
@@ -504,6 +593,7 @@ function readEncoding(row: Row): Encoding {
       for (const summand of word.slice(3).split("+")) {
         if (summand === "r") plusOperand = true;
         else if (summand === "8n") value += 8 * place;
+        else if (summand === "16cc") value += 16 * place;
         else if (summand === "n" || summand === "cc") value += place;
         else if (summand === "ncc") value += place ^ 1;
       }
@@ -559,11 +649,11 @@ const immediateSizes: Readonly<Record<string, Readonly<Record<number, number>>>>
   cz: { 0: 4, 16: 2, 32: 4, 64: 4 },
 };
 
-/** `VEX.LZ.F3.0F38.W1`; without W it follows the operand size. */
+/** `VEX.L0.F3.0F38.W1`; without L and W they follow the operand size. */
 function readVex(word: string, size: number): Vex {
   const parts = word.split(".");
   return {
-    long: parts.includes("L1") || parts.includes("256") ? 1 : 0,
+    long: parts.includes("L1") || size === 256 ? 1 : 0,
     prefix: ["66", "F3", "F2"].findIndex((name) => parts.includes(name)) + 1,
     map: parts[0] === "XOP"
       ? parseInt(parts.at(-1)!, 16)
@@ -581,10 +671,11 @@ function assignRoles(
   operands: readonly Pattern[],
   { digit, plusOperand, words }: { digit: number; plusOperand: boolean; words: readonly string[] },
 ): Role[] {
+  const hasVvvv = operands.some(({ isVvvv }) => isVvvv);
   const roles = operands.map((pattern): Role => {
     if (pattern.isTarget) return "target";
     if (pattern.isOffset) return "offset";
-    if (pattern.isVvvv) return "vvvv";
+    if (hasVvvv ? pattern.isVvvv : pattern.isOptional) return "vvvv";
     if (pattern.isAddress) return "rm";
     if (pattern.kinds === IMMEDIATE && pattern.limit !== "one") return "immediate";
     if (pattern.kinds === FAR) return "immediate";
@@ -594,6 +685,7 @@ function assignRoles(
     const at = roles.indexOf("reg");
     if (at >= 0) roles[at] = "opcode";
   }
+  if (words.includes("/is4")) roles[roles.length - 1] = "is4";
   if (digit === -2) return roles.map((role) => role === "reg" ? "implied" : role);
   if (roles.includes("rm")) return roles;
   let rm = -1;

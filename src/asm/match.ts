@@ -13,7 +13,7 @@ import {
   type Row,
 } from "./instructions.ts";
 import { whyNone } from "./mistakes.ts";
-import type { Operand } from "./operand.ts";
+import { isIndexed, type Operand } from "./operand.ts";
 import type { Instruction, Prefixes } from "./parser.ts";
 
 /** Where an instruction stands: what its encoding depends on besides itself. */
@@ -141,8 +141,10 @@ function matches(row: Row, instruction: Instruction, place: Place): Fit {
           return "no";
         }
         if (pattern.isOffset && !isOffsetOnly(operand, prefixes, place)) return "no";
+        if (pattern.index && !isIndexed(operand, pattern.index)) return "no";
         if (pattern.isAnySize || operand.size === pattern.size) break;
         if (operand.size !== 0) return "no";
+        if (row.isVex) break;
         if (row.commonSize === pattern.size && givesSize(row, operands)) break;
         if (row.isModeSized && pattern.size === place.bits) break;
         fit = "size missing";
@@ -172,6 +174,7 @@ function takesWrittenSize(row: Row, pattern: Pattern, { size, distance }: Operan
     case "x87":
       return false;
     case "xmm":
+    case "ymm":
       return size === pattern.size || row.words.includes(sizeWords[size]!);
     case "mmx": {
       if (row.words.includes(sizeWords[size]!)) return true;
@@ -189,6 +192,7 @@ const sizeWords: Readonly<Record<number, string>> = {
   32: "dword",
   64: "qword",
   128: "oword",
+  256: "yword",
 };
 
 function takesRepeat(row: Row, { repeatWord }: Prefixes): boolean {

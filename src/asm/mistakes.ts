@@ -7,7 +7,7 @@ import {
   REGISTER,
   type Row,
 } from "./instructions.ts";
-import type { Operand } from "./operand.ts";
+import { isIndexed, type Operand } from "./operand.ts";
 import type { Instruction } from "./parser.ts";
 import { findRegister, type RegisterClass } from "./register.ts";
 
@@ -70,13 +70,10 @@ export function meantBy(word: string): string {
   const lower = word.toLowerCase();
   if (isForeign(word)) return meantByForeign(word);
   if (findRegister(lower)) return ": it is a register";
-  const known = [...mnemonics()];
+  const known = mnemonics();
   const stem = lower.slice(0, -1);
   if (/[bwlq]$/.test(lower) && known.includes(stem)) {
     return `: NASM's syntax has ${stem}, and its destination first`;
-  }
-  if (lower[0] === "v" && known.includes(lower.slice(1))) {
-    return `: there is no AVX here, and ${lower.slice(1)} is its SSE form`;
   }
   const near = nearest(lower, known);
   return near === undefined ? "" : `: is it ${near}?`;
@@ -99,6 +96,7 @@ export function meantBySymbol(name: string, defined: Iterable<string>): string {
   const lower = name.toLowerCase();
   if (lower === "ptr") return ": NASM's syntax has byte, word, dword and qword without ptr";
   if (lower === "@data" || lower === "@code") return ": NASM knows no segments by name";
+  if (/^([xyz]mm\d+|k[0-7])$/.test(lower)) return ": there is no AVX-512 here";
   if (/^[a-f][0-9a-f]*h$/.test(lower)) return `: a number begins with a digit, 0${name}`;
   const near = nearest(name, defined);
   return near === undefined ? "" : `: is it ${near}?`;
@@ -166,7 +164,7 @@ export function whyNone({ mnemonic, operands }: Instruction, all: readonly Row[]
 function isLike(operand: Operand, pattern: Pattern): boolean {
   if ((pattern.kinds & operand.kind) === 0) return false;
   const { register } = operand;
-  if (!register) return true;
+  if (!register) return !pattern.index || isIndexed(operand, pattern.index);
   return pattern.register === undefined
     ? pattern.class === register.class
     : pattern.register === register.name;
@@ -181,6 +179,7 @@ const classNames: Readonly<Record<RegisterClass, string>> = {
   x87: "an x87 register",
   mmx: "an MMX register",
   xmm: "an XMM register",
+  ymm: "a YMM register",
   instruction: "the instruction pointer",
 };
 
@@ -202,7 +201,12 @@ function describe(patterns: readonly Pattern[]): string[] {
     else if (!isGeneral) names.add(register);
   }
   const takes = (wanted: (pattern: Pattern) => boolean) => patterns.some(wanted);
-  if (takes(({ kinds, isAddress }) => (kinds & MEMORY) !== 0 || isAddress)) names.add("memory");
+  for (const { index } of patterns) {
+    if (index) names.add(`memory indexed by ${classNames[index]}`);
+  }
+  const isMemory = ({ kinds, isAddress, index }: Pattern) =>
+    ((kinds & MEMORY) !== 0 || isAddress) && !index;
+  if (takes(isMemory)) names.add("memory");
   const isNumber = ({ kinds, isAddress }: Pattern) => (kinds & IMMEDIATE) !== 0 && !isAddress;
   if (takes((pattern) => isNumber(pattern) && pattern.isTarget)) names.add("a label");
   else if (takes(isNumber)) names.add("a number");

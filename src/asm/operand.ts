@@ -1,8 +1,8 @@
-import type { Expression, ExpressionParser, Value } from "./expression.ts";
+import type { Expression, ExpressionParser, Term, Value } from "./expression.ts";
 import { unknownValue } from "./expression.ts";
 import { FAR, IMMEDIATE, MEMORY, REGISTER } from "./instructions.ts";
 import type { Lexer } from "./lexer.ts";
-import { findRegister, type Register } from "./register.ts";
+import { findRegister, type Register, type RegisterClass } from "./register.ts";
 
 /** How a jump's or call's target was qualified. */
 export type Distance = "short" | "near" | "far";
@@ -205,7 +205,7 @@ export class OperandParser {
     const terms = first.kind === "constant" ? first.value.terms : [];
     const isIndex = second.kind === "constant" && second.value.number === 0n &&
       second.value.terms.length <= 1;
-    if (!isIndex || terms.some(({ factor }) => factor !== 1)) {
+    if (!isIndex || terms.some(({ of, factor }) => factor !== 1 || isVector(of))) {
       throw this.#lexer.error("Behind the comma in an address stands an index", second.span);
     }
     const [index] = second.value.terms;
@@ -241,6 +241,15 @@ export class OperandParser {
     this.#lexer.next();
     return true;
   }
+}
+
+/** Whether a register of this class is in an address, as far as that is known. */
+export function isIndexed({ value }: Operand, index: RegisterClass): boolean {
+  return value.unknown || value.terms.some(({ of }) => "class" in of && of.class === index);
+}
+
+function isVector(of: Term["of"]): boolean {
+  return "class" in of && (of.class === "xmm" || of.class === "ymm");
 }
 
 /** Whether the current token is the last of its operand. */

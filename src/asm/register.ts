@@ -8,6 +8,7 @@ export type RegisterClass =
   | "x87"
   | "mmx"
   | "xmm"
+  | "ymm"
   | "instruction";
 
 /** A CPU register. */
@@ -56,6 +57,7 @@ define("test", 32, numbered("tr", 0, 7));
 define("x87", 80, numbered("st", 0, 7));
 define("mmx", 64, numbered("mm", 0, 7));
 define("xmm", 128, numbered("xmm", 0, 15));
+define("ymm", 256, numbered("ymm", 0, 15));
 
 /** No register's name is longer, which spares most symbols the search. */
 const longest = 5;

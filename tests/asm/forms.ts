@@ -175,6 +175,31 @@ const addresses: Record<Bits, string[]> = {
   ],
 };
 
+/** Fewer of them for the many instructions with VEX prefixes, which see no more than registers. */
+const fewAddresses: Record<Bits, string[]> = {
+  16: ["0x1234", "bx+si", "bp+0", "es:bx+127", "eax+ecx*4+5"],
+  32: ["0x12345678", "eax", "ecx*8+5", "esp+0", "ebp+128", "bx+si", "r8d"],
+  64: ["rel 0x1000", "rax", "r8", "rax+r12", "r9*8", "r13+128", "r14+r15*2-128", "fs:r13", "eax"],
+};
+
+/** Addresses with a vector register, `V`, and wrong ones: of `W` of the other class, or without. */
+const vectorAddresses: Record<Bits, string[]> = {
+  16: ["eax+V1*4", "V1", "bx+V1", "esp+V4*8-128", "eax", "eax+W1"],
+  32: [
+    "eax+V1*4",
+    "V2",
+    "V3*2+ebp",
+    "esp+V4*8-128",
+    "5,V7*4",
+    "eax*2+V1",
+    "eax+V9",
+    "eax+W1",
+    "eax",
+  ],
+  64: ["rax+V1*4", "V2", "V3*2+rbp", "r13+V15", "V4*8+0x1000", "r12+V9*2+128", "eax+V1", "rel V1"]
+    .concat(["rax*2+V1", "V1*3", "V1+V2", "V1+V1", "V1,rax", "word V1", "rax+W1", "rax", "0x10"]),
+};
+
 const sizeNames: Record<number, string> = {
   8: "byte",
   16: "word",
@@ -200,6 +225,7 @@ const others: Record<string, string[]> = {
   tr: ["tr3", "tr6", "tr7"],
   mm: ["mm0", "mm3", "mm7"],
   xmm: ["xmm0", "xmm3", "xmm7", "xmm8", "xmm15"],
+  ymm: ["ymm0", "ymm3", "ymm7", "ymm8", "ymm15"],
   sti: ["st0", "st1", "st7"],
   "to sti": ["to st0", "to st7"],
 };
@@ -278,12 +304,15 @@ function immediateSpellings(sizes: number[]): string[] {
 
 /**
  * Lines that show every row of the instruction table in one mode: each spelling of each operand in
- * turn, beside plain spellings of the others of each size.
+ * turn, beside plain spellings of the others of each size. Of the many comparisons of vectors only
+ * the first one gets all of them, and every other one an eighth.
  */
 export function* formLines(bits: Bits): Generator<string> {
   const seen = new Set<string>();
   for (const row of allRows()) {
+    let count = 0;
     for (const line of rowLines(row, bits)) {
+      if (/^vcmpcc/.test(row.row) && row.place > 0 && count++ % 8 !== row.place % 8) continue;
       if (seen.has(line)) continue;
       seen.add(line);
       yield line;
@@ -322,7 +351,11 @@ export function* rowLines(
 ): Generator<string> {
   const columns = row.split(/ {2,}/);
   const patterns = columns.length > 2 ? columns[1]!.split(", ") : [];
-  for (const operands of combinations(patterns, bits)) {
+  if (/\b[xy]mm|\bm?x\b/.test(columns[1]!) && row.includes(" VEX.")) {
+    yield* vectorLines(mnemonic, patterns, bits);
+    return;
+  }
+  for (const operands of combinations(patterns.map((name) => spellings(name, bits)))) {
     const line = `${mnemonic} ${operands.join(", ")}`.trimEnd();
     // Here NASM panics, and says nothing of the lines that follow.
     if (/ a64 /.test(row) && /\[.*\b(e..|r\d+d)\b/.test(line)) continue;
@@ -330,8 +363,57 @@ export function* rowLines(
   }
 }
 
-function* combinations(patterns: string[], bits: Bits): Generator<string[]> {
-  const all = patterns.map((pattern) => spellings(pattern, bits));
+/** The lines of a row with vector registers: for each size, and without what may be left out. */
+function* vectorLines(mnemonic: string, patterns: string[], bits: Bits): Generator<string> {
+  const isForBoth = patterns.some((name) => /\bm?x\b/.test(name));
+  for (const size of isForBoth ? [128, 256] : [0]) {
+    const whole = patterns.map((name) =>
+      name.replace(/^mx$/, `m${size}`).replace(/^x\/m$/, `x/m${size}`)
+        .replace(/\bx\b/, size === 128 ? "xmm" : "ymm")
+    );
+    const short = whole.filter((name) => !name.endsWith("*"));
+    for (const names of short.length < whole.length ? [whole, short] : [whole]) {
+      for (const operands of combinations(names.map((name) => vectorSpellings(name, bits)))) {
+        yield `${mnemonic} ${operands.join(", ")}`;
+      }
+    }
+  }
+}
+
+/** What stands for one operand of such a row: right and wrong sizes of registers and memory, too. */
+function vectorSpellings(pattern: string, bits: Bits): string[] {
+  const name = pattern.replace(/^vvvv:/, "").replace(/\*$/, "");
+  const match = /^(?:([xy]mm|r)?\/?)m(\d+)(?:\[(.mm)\])?$/.exec(name);
+  const kind = match ? match[1] : name;
+  if (kind === undefined || /^[xy]mm$/.test(kind)) {
+    const result: string[] = [];
+    if (kind) {
+      const [first = "", ...rest] = others[kind]!;
+      const sized = ["dword", "qword", "oword", "yword"].map((word) => `${word} ${first}`);
+      result.push(first, ...sized, kind === "xmm" ? "ymm1" : "xmm1", ...rest);
+    }
+    if (match) result.push(...vectorMemory(match, bits));
+    return result;
+  }
+  const list = spellings(name, bits);
+  return match
+    ? [...list.filter((text) => !text.includes("[")), ...vectorMemory(match, bits)]
+    : list;
+}
+
+function vectorMemory([, , size, index]: RegExpExecArray, bits: Bits): string[] {
+  const word = sizeNames[Number(size)]!;
+  const insides = index
+    ? vectorAddresses[bits].map((text) =>
+      text.replaceAll("V", index).replaceAll("W", index === "xmm" ? "ymm" : "xmm")
+    )
+    : fewAddresses[bits];
+  const plain = insides.map((inside) => `[${inside}]`);
+  const wrong = Object.values(sizeNames).map((other) => `${other} ${plain[0]}`);
+  return [plain[0]!, ...plain.map((memory) => `${word} ${memory}`), ...wrong];
+}
+
+function* combinations(all: string[][]): Generator<string[]> {
   if (all.length === 0) yield [];
   for (const [i, candidates] of all.entries()) {
     for (const candidate of candidates) {

@@ -33,6 +33,17 @@ export function nasmTest(name: string, test: () => void | Promise<void>): void {
   });
 }
 
+/** Keeps NASM from taking what only AVX-512 has, which the assembler has not. */
+export const noEvex = "[cpu noevex]\n";
+
+/**
+ * Whether NASM takes a line by an oversight: a store by a mask, without one, for which it takes a
+ * register of the address; and a 64-bit register outside 64-bit mode.
+ */
+export function isOversight(line: string): boolean {
+  return /\bvpmaskmov[dq] .*\][^,]*, *[^,]*$/.test(line) || /\bvpmovmskb r.*, *\w*ymm/.test(line);
+}
+
 /** What NASM made of a source: the binary, or undefined if it refused; and what it said. */
 export interface NasmResult {
   readonly bytes: Uint8Array | undefined;

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { assemble, AssemblyError, type Bits } from "../../src/asm/mod.ts";
 import { formLines } from "./forms.ts";
-import { nasmTest, refusedByNasm, runNasm, toHex } from "./nasm.ts";
+import { isOversight, nasmTest, noEvex, refusedByNasm, runNasm, toHex } from "./nasm.ts";
 
 // One seed, so that a failure comes again; raise the counts to look further.
 const seed = 20_260_101;
@@ -41,7 +41,7 @@ const expression = fc.letrec<{ any: string }>((tie) => ({
 /** Assembles every line by itself and in one source; compares with NASM, taken or refused. */
 function compare(lines: readonly string[], bits: Bits, { before = "", after = "" } = {}): void {
   const wrap = (line: string) => `${before}${line}\n${after}`;
-  const refused = refusedByNasm(lines, bits, { before, after });
+  const refused = refusedByNasm(lines, bits, { before: noEvex + before, after });
   for (const [i, line] of lines.entries()) {
     let ours: boolean;
     try {
@@ -51,6 +51,7 @@ function compare(lines: readonly string[], bits: Bits, { before = "", after = ""
       if (!(error instanceof AssemblyError)) throw new Error(line, { cause: error });
       ours = true;
     }
+    if (ours && isOversight(line)) refused.add(i);
     assertEquals(
       ours,
       refused.has(i),
@@ -198,9 +199,10 @@ const addressRegisters: Record<Bits, string[]> = {
   64: "rax rbx rcx rsi rsp rbp r8 r12 r13".split(" "),
 };
 const otherRegisters =
-  "rax r9 al ah spl r8b r8w es cs st0 st3 mm0 mm5 xmm0 xmm9 cr0 cr8 dr3 tr6 k1 ymm0 xmm16".split(
-    " ",
-  );
+  "rax r9 al ah spl r8b r8w es cs st0 st3 mm0 mm5 xmm0 xmm9 ymm0 ymm9 cr0 cr8 dr3 tr6 k1 xmm16"
+    .split(
+      " ",
+    );
 
 /** Whether a line is right or wrong by where it stands: a short jump to a label. */
 function isPlaced(line: string): boolean {

@@ -218,8 +218,6 @@ insertq  xmm, xmm, imm, imm  F2 0F 78 /r ib ib
 insertq  xmm, xmm  F2 0F 79 /r
 movntss  m32, xmm  F3 0F 2B /r dword
 movntsd  m64, xmm  F2 0F 2B /r qword
-vzeroupper  VEX.L0.0F 77
-vzeroall  VEX.L1.0F 77
 
 pi2fw  mm, mm/m64  0F 0F /r 0C
 pi2fd  mm, mm/m64  0F 0F /r 0D
