@@ -6,7 +6,7 @@ import { libc } from "../../src/kvm/libc.ts";
 import { type Exit, Kvm, uapi, type Vcpu } from "../../src/kvm/mod.ts";
 import { kvmTest } from "../kvm_host.ts";
 import { failing, faultyLibc } from "./faulty_libc.ts";
-import { CODE, guestOf, setVector } from "./guest.ts";
+import { CODE, guestOf, runInTime, setVector, startAtCode } from "./guest.ts";
 
 const HLT = 0xf4;
 const NOP = 0x90;
@@ -221,6 +221,18 @@ kvmTest("run() reports a triple fault as a shutdown", () => {
     idt: { base: 0n, limit: 0 },
   });
   assertEquals(guest.vcpu.run(), { reason: "shutdown" });
+});
+
+kvmTest("run() goes on in real mode after a shutdown there", () => {
+  using guest = guestOf([
+    ...[0x0f, 0x01, 0x1e, 0x00, 0x20], // lidt [0x2000]: limit 0
+    0xcc, // int3
+  ]);
+  assertEquals(guest.vcpu.run(), { reason: "shutdown" });
+  guest.ram.set([0xb0, 42, 0xf4], CODE); // mov al, 42; hlt
+  startAtCode(guest.vcpu);
+  assertEquals(runInTime(guest.vcpu), "hlt");
+  assertEquals(guest.vcpu.getRegs().rax & 0xffn, 42n);
 });
 
 kvmTest("run() gives the instruction that KVM cannot emulate", () => {

@@ -225,6 +225,14 @@ kvmTest("Prover.prove() gives each guest a machine that is as good as new", asyn
   }
 });
 
+kvmTest("Prover.prove() proves a guest behind one that was to end in a shutdown", async () => {
+  using prover = new Prover();
+  const shutdown = [";! expect: exit = shutdown", "lidt [idt]", "int3", "idt: dd 0, 0"];
+  assertEquals((await prover.prove(lines(...shutdown))).outcome, "proved");
+  const next = lines(";! timeout: 20s", ";! expect: ax = 42", "mov ax, 42", "hlt");
+  assertEquals((await prover.prove(next)).outcome, "proved");
+});
+
 kvmTest("Prover.prove() proves several guests at once", async () => {
   using prover = new Prover();
   // Longer than a tick, so that they take turns.
