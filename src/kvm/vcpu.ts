@@ -63,8 +63,8 @@ export const RING_LENGTH: number = Math.floor(
 );
 
 const MSR_VALUE = kvmMsrEntry.offsetOf("data");
-/** `MAX_IO_MSRS` of the kernel's `arch/x86/kvm/x86.c`. */
-const MAX_MSRS = 256;
+/** One less than `MAX_IO_MSRS` of the kernel's `arch/x86/kvm/x86.c`, which is refused itself. */
+const MAX_MSRS = 255;
 
 const REQUEST_INTERRUPT_WINDOW = Run.offsetOf("request_interrupt_window");
 const READY_FOR_INTERRUPT = Run.offsetOf("ready_for_interrupt_injection");
@@ -598,6 +598,7 @@ export class Vcpu implements Disposable {
   /**
    * Reads model-specific registers (`KVM_GET_MSRS`, api.rst 4.18).
    *
+   * @param indices Up to 255: KVM takes no more at once.
    * @returns Their values, in the order asked for.
    * @throws {KvmError} When KVM refuses one; the message names it.
    */
@@ -609,6 +610,7 @@ export class Vcpu implements Disposable {
   /**
    * Sets model-specific registers, in this order (`KVM_SET_MSRS`, api.rst 4.19).
    *
+   * @param entries Up to 255: KVM takes no more at once.
    * @throws {KvmError} When KVM refuses one; those before it are set.
    */
   setMsrs(entries: readonly MsrEntry[]): void {

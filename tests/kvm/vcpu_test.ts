@@ -681,6 +681,14 @@ kvmTest("getMsrs() and setMsrs() name the MSR that KVM refuses", () => {
   assertEquals(guest.vcpu.getMsrs([SYSENTER_CS]), [8n]);
 });
 
+kvmTest("getMsrs() takes as many MSRs as a saved state may have", () => {
+  using guest = guestOf([HLT]);
+  const state = guest.vcpu.saveState(Array(255).fill(SYSENTER_CS));
+  guest.vcpu.restoreState(state);
+  const error = assertThrows(() => guest.vcpu.getMsrs(Array(256).fill(SYSENTER_CS)), KvmError);
+  assertEquals(error.code, "E2BIG");
+});
+
 kvmTest("setTscKhz() sets what getTscKhz() reads, and refuses what is no frequency", () => {
   using guest = guestOf([HLT]);
   const khz = guest.vcpu.getTscKhz();
