@@ -15,6 +15,7 @@ import {
   type TraceStep,
   View,
 } from "../machine/mod.ts";
+import { keepsStepping } from "../machine/host.ts";
 import { supports } from "../machine/prove.ts";
 import type { Disassembler } from "../x86/mod.ts";
 import { exitCode } from "./exit_code.ts";
@@ -41,8 +42,8 @@ Options, besides those that run has for the guest, but --expect (main.ts run --h
   --no-memory     do not look for changed memory
   --json          a JSON object a line: step, address, cs, ip, bytes, text, file and line where
                   there is a source, registers, memory, unanswered (with --io log), unseen; the last
-                  one: stop, steps, output; neverReached, the address of --from, if the guest never
-                  came there; next, the address where the last step led, and diagnosis, as of run,
+                  one: stop, steps, output; neverReached, the address of --from, if no step was
+                  there; next, the address where the last step led, and diagnosis, as of run,
                   if it did not end by itself; reason, if this host cannot run it
   --help          this
 
@@ -50,8 +51,8 @@ Hosts differ in stepping. A repeated string instruction is one line on each. Whe
 instructions unseen (on AMD an interrupt's handler, and the one behind STI or a load of SS), the
 line says so.
 
-Exit codes: 0 traced; 1 nothing was traced, since the guest never came to --from; 2 bad usage or a
-bad guest; 3 this host cannot do it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
+Exit codes: 0 traced; 1 nothing was traced, since no step was at --from; 2 bad usage or a bad guest;
+3 this host cannot do it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,
   run: async (args) => {
     const parsed = parseOptions(args, {
       flags: ["json", "no-memory"],
@@ -290,7 +291,7 @@ interface End {
   output: Uint8Array;
   /** The trace was ended, not the guest. */
   isCut: boolean;
-  /** Where it was to begin, if the guest never came there. */
+  /** Where it was to begin, if no step was there. */
   neverReached: bigint | undefined;
   /** The linear address of the instruction that came next: what crashed, where KVM does not tell. */
   next: bigint;
@@ -370,7 +371,7 @@ class TextPrinter implements Printer {
   end({ stop, count, output, isCut, neverReached, next, diagnosis, lacks }: End): void {
     this.#flush();
     const lines = neverReached !== undefined
-      ? `Nothing was traced: the guest never came to ${hex(neverReached)} (--from)`
+      ? `Nothing was traced: no step was at ${hex(neverReached)} (--from)`
       : count === 1
       ? "1 instruction"
       : `${count} instructions`;
@@ -380,6 +381,12 @@ class TextPrinter implements Printer {
       ? `. ${diagnosis.what}`
       : `; ${lacks ?? `ended: ${words(stop)}`}`;
     write(`${lines}${end}\n`, Deno.stderr);
+    if (neverReached !== undefined && !keepsStepping()) {
+      write(
+        "  It may have been run unseen, as an interrupt's handler is on this host\n",
+        Deno.stderr,
+      );
+    }
     if (diagnosis?.place !== undefined) {
       write(`  Where: ${describePlace(diagnosis.place)}\n`, Deno.stderr);
     } else if (diagnosis?.registersLost) {

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { keepsStepping } from "../../src/machine/host.ts";
 import { kvmTest, testUnless } from "../kvm_host.ts";
 import { runInTerminal } from "./terminal.ts";
 import { execute, lackOf, lackOfMode, runProgram, slow } from "./program.ts";
@@ -71,18 +72,25 @@ kvmTest("trace --from, --to and --steps show a part", async () => {
   assertEquals(await shown("--to", "start"), [0]);
 });
 
-kvmTest("trace says that nothing was traced where the guest never came to --from", async () => {
+kvmTest("trace says that nothing was traced where no step was at --from", async () => {
   const { code, stdout, stderr } = await withGuest(["trace", "--from", "0x200 + 4"], SOURCE);
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(
     stderr,
-    "Nothing was traced: the guest never came to 0x204 (--from); ended: hlt\n",
+    "Nothing was traced: no step was at 0x204 (--from); ended: hlt\n",
   );
   const looping = ["trace", "--from", "0x204", "--timeout", "100ms"];
   assertEquals((await withGuest(looping, "jmp $\n")).code, 124);
   const { stdout: json } = await withGuest(["trace", "--json", "--from", "0x204"], SOURCE);
   assertEquals(JSON.parse(json), { stop: "hlt", steps: 0, output: "*", neverReached: "0x204" });
 }, { lacks: slow });
+
+kvmTest("trace says that what a host runs unseen may have been at --from", async () => {
+  const source = "mov word [0x100], handler\nint 0x40\nhlt\nhandler: iret\n";
+  const { code, stderr } = await withGuest(["trace", "--from", "handler"], source);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "It may have been run unseen, as an interrupt's handler is");
+}, { lacks: () => keepsStepping() ? "handlers are stepped here" : undefined });
 
 kvmTest(
   "trace finds labels and source lines of an image that is not where its org says",
