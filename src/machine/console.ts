@@ -45,6 +45,17 @@ const LOOPBACK = 0x10;
 const CONNECTED = 0xb0;
 
 /**
+ * MSR bits 4 to 7 in loopback: the outputs of MCR, which are RTS (bit 1), DTR (0), OUT 1 (2) and OUT 2 (3)
+ * in this order (PC16550D, 8.6).
+ */
+function loopedBack(modemControl: number): number {
+  return [1, 0, 2, 3].reduce(
+    (status, from, to) => status | ((modemControl >> from) & 1) << (4 + to),
+    0,
+  );
+}
+
+/**
  * A 16550 that always is ready to send, and receives only what it sends itself in loopback: enough for
  * programs that poll it. It raises no interrupt.
  */
@@ -97,7 +108,9 @@ export class SerialPort implements Device {
       case LINE_STATUS:
         return this.#received === undefined ? TRANSMITTER_EMPTY : TRANSMITTER_EMPTY | DATA_READY;
       case MODEM_STATUS:
-        return CONNECTED;
+        return this.#has(MODEM_CONTROL, LOOPBACK)
+          ? loopedBack(this.#registers[MODEM_CONTROL]!)
+          : CONNECTED;
       default:
         return this.#registers[register] ?? 0xff;
     }

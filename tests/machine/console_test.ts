@@ -57,6 +57,17 @@ Deno.test("SerialPort receives in loopback what it sends, and sends nothing then
   assertEquals(sent, [0x21]);
 });
 
+Deno.test("SerialPort shows the modem control's outputs as the modem's status in loopback", () => {
+  const { read, write } = serialPort();
+  // DTR, RTS, OUT 1 and OUT 2 lead to DSR, CTS, RI and DCD; Linux looks for the last pair.
+  for (const [control, status] of [[1, 0x20], [2, 0x10], [4, 0x40], [8, 0x80], [0xa, 0x90]]) {
+    write(MCR, 0x10 | control!);
+    assertEquals(read(MSR), status);
+  }
+  write(MCR, 0xf);
+  assertEquals(read(MSR), 0xb0);
+});
+
 Deno.test("SerialPort.save() gives all its state back, as often as one likes", () => {
   const { read, save, write } = serialPort();
   write(LCR, 0x80);
