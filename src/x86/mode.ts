@@ -123,8 +123,10 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
     // In real mode 256 interrupt vectors of 4 bytes lie at address 0 (Intel SDM vol. 3B §21.1.4).
     idt: { base: 0n, limit: mode === "real" ? 0x3ff : 0 },
     cr0: CR0.ET | (mode === "real" ? 0n : CR0.PE | CR0.NE) | (paging === "none" ? 0n : CR0.PG),
+    cr2: 0n,
     cr3: paging === "none" ? 0n : BigInt(PAGE_TABLES_ADDRESS),
     cr4: paging === "32-bit" ? CR4.PSE : paging === "4-level" ? CR4.PAE : 0n,
+    cr8: 0n,
     efer: paging === "4-level" ? EFER.LME | EFER.LMA : 0n,
   });
   vcpu.setRegs({

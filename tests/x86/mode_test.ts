@@ -207,6 +207,19 @@ kvmTest("startIn() starts real mode at its last address, 0xfffff", () => {
   });
 });
 
+kvmTest("startIn() leaves nothing of the last guest in the control registers", () => {
+  using kvm = Kvm.open();
+  using vm = kvm.createVm();
+  const ram = vm.addMemory({ size: 0x1000 });
+  ram.bytes.set([HLT]);
+  const vcpu = vm.createVcpu();
+  vcpu.setSregs({ cr2: 0x1234n, cr8: 5n });
+  startIn(vm, { vcpu, mode: "real", entry: 0, stack: 0x800, ramSize: ram.size });
+  assertEquals(vcpu.run().reason, "hlt");
+  const { cr2, cr8 } = vcpu.getSregs();
+  assertEquals([cr2, cr8], [0n, 0n]);
+});
+
 kvmTest("startIn() refuses RAM that 32-bit paging cannot map", () => {
   using kvm = Kvm.open();
   using vm = kvm.createVm();
