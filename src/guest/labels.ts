@@ -36,7 +36,8 @@ export class Labels {
     if (segment === undefined || label === undefined || label[0] < segment.address) {
       return undefined;
     }
-    const [place, name] = label;
+    const [place] = label;
+    const name = this.#names.get(place)!;
     return place === address ? name : `${name}+0x${(address - place).toString(16)}`;
   }
 }

@@ -21,5 +21,6 @@ Deno.test("Labels names an address by the first label there, where the image lie
 Deno.test("Labels gives the label before an address of the program, and the distance", () => {
   const labels = new Labels(loadSource(source, "guest.asm"));
   assertEquals([labels.near(0x8001), labels.near(0x8003)], ["second.local", "data+0x1"]);
+  assertEquals(labels.near(0x8000), labels.at(0x8000));
   assertEquals([labels.near(0x7fff), labels.near(0x8004)], [undefined, undefined]);
 });
