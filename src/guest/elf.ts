@@ -42,6 +42,7 @@ const PT_INTERP = 3;
 const PF_X = 1;
 const SHT_SYMTAB = 2;
 const SHN_UNDEF = 0;
+const SHN_ABS = 0xfff1;
 const STT_SECTION = 3;
 const STT_FILE = 4;
 
@@ -110,9 +111,9 @@ export function parseElf(bytes: Uint8Array, name: string): Elf {
   const file = new ElfFile(bytes, name);
   const segments = file.segments();
   const toPhysical = (address: bigint) => {
-    const segment = segments.find(({ vaddr, memsz }) =>
-      vaddr <= address && address < vaddr + memsz
-    );
+    const segment =
+      segments.find(({ vaddr, memsz }) => vaddr <= address && address < vaddr + memsz) ??
+        segments.find(({ vaddr, memsz }) => address === vaddr + memsz);
     return segment === undefined ? address : address - segment.vaddr + segment.paddr;
   };
   const entry = toPhysical(file.entry);
@@ -134,7 +135,12 @@ export function parseElf(bytes: Uint8Array, name: string): Elf {
       size: Number(memsz),
       isCode: (flags & PF_X) !== 0,
     })),
-    symbols: new Map(file.symbols().map(([symbol, value]) => [symbol, toPhysical(value)])),
+    symbols: new Map(
+      file.symbols().map(({ name, value, isAbsolute }) => [
+        name,
+        isAbsolute ? value : toPhysical(value),
+      ]),
+    ),
   };
 }
 
@@ -258,8 +264,8 @@ class ElfFile {
     }));
   }
 
-  /** The symbols that have a name and a place. */
-  symbols(): [string, bigint][] {
+  /** The symbols that have a name and a place; absolute ones are numbers that no segment moves. */
+  symbols(): { name: string; value: bigint; isAbsolute: boolean }[] {
     const { shoff, shentsize, shnum, sectionHeader: at } = this.#layout;
     const offset = this.#word(shoff);
     if (offset === 0n) return [];
@@ -278,7 +284,7 @@ class ElfFile {
     const names = this.#content("table of names", strings);
     const { symbol } = this.#layout;
     const bytes = this.#content("symbol table", table);
-    const found: [string, bigint][] = [];
+    const found: ReturnType<ElfFile["symbols"]> = [];
     for (let start = 0; start + symbol.size <= bytes.length; start += symbol.size) {
       const place = bytes.byteOffset - this.#bytes.byteOffset + start;
       const type = this.#view.getUint8(place + symbol.info) & 0xf;
@@ -287,7 +293,8 @@ class ElfFile {
       if (name === "" || section === SHN_UNDEF || type === STT_SECTION || type === STT_FILE) {
         continue;
       }
-      found.push([name, this.#word(place + symbol.value)]);
+      const value = this.#word(place + symbol.value);
+      found.push({ name, value, isAbsolute: section === SHN_ABS });
     }
     return found;
   }

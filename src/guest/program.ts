@@ -189,8 +189,9 @@ function findMisfit(program: Program): Misfit | undefined {
     const reason = "An ELF file says itself where it goes: it takes no load address";
     return { reason, names: ["load"] };
   }
-  for (const { address, bytes, size = bytes.length } of segments) {
-    if (address + size <= ram) continue;
+  // The last one takes the most RAM.
+  const { address, bytes, size = bytes.length } = segments.at(-1)!;
+  if (address + size > ram) {
     const image = `${format === "elf" ? "A segment" : "An image"} of ${size} byte${
       size === 1 ? "" : "s"
     }`;

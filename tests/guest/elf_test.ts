@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { AssemblyError } from "../../src/asm/mod.ts";
 import { GuestError, loadGuest, parseElf } from "../../src/guest/mod.ts";
 import { prove } from "../../src/machine/mod.ts";
 import { kvmTest, testUnless } from "../kvm_host.ts";
@@ -26,7 +27,7 @@ interface Header {
 function elf(
   bits: 32 | 64,
   segments: Segment[],
-  options: Header & { symbols?: Record<string, bigint> } = {},
+  options: Header & { symbols?: Record<string, bigint>; absolute?: readonly string[] } = {},
 ): Uint8Array {
   const word = bits / 8;
   const headerSize = bits === 64 ? 64 : 52;
@@ -63,7 +64,7 @@ function elf(
       const at = table + (i + 1) * symbolSize;
       put(at, 4, names.length);
       put(at + (bits === 64 ? 8 : 4), word, value);
-      put(at + (bits === 64 ? 6 : 14), 2, 1);
+      put(at + (bits === 64 ? 6 : 14), 2, options.absolute?.includes(name) ? 0xfff1 : 1);
       names.push(...new TextEncoder().encode(name), 0);
     }
     const strings = file.length;
@@ -127,13 +128,19 @@ for (const bits of [32, 64] as const) {
 
   Deno.test(`parseElf() gives physical addresses where a ${bits}-bit file has others`, () => {
     const segment = { vaddr: 0x8000_0000n, paddr: 0x10_0000n, bytes: [0x90, HLT] };
-    const file = elf(bits, [segment], { entry: 0x8000_0001n, symbols: { end: 0x8000_0001n } });
+    const file = elf(bits, [segment], {
+      entry: 0x8000_0001n,
+      symbols: { last: 0x8000_0001n, end: 0x8000_0002n, number: 0x8000_0001n },
+      absolute: ["number"],
+    });
     const { entry, segments, symbols } = parseElf(file, "guest.elf");
-    assertEquals([entry, segments[0]!.address, symbols.get("end")], [
-      0x10_0001,
-      0x10_0000,
-      0x10_0001n,
-    ]);
+    assertEquals([entry, segments[0]!.address], [0x10_0001, 0x10_0000]);
+    assertEquals(Object.fromEntries(symbols), {
+      last: 0x10_0001n,
+      // Behind the segment, but a place in it.
+      end: 0x10_0002n,
+      number: 0x8000_0001n,
+    });
   });
 
   Deno.test(`parseElf() refuses a ${bits}-bit file that is cut off, wherever that is`, () => {
@@ -218,6 +225,20 @@ Deno.test("loadGuest() asks before it gives an ELF file very much RAM", () => {
   assertEquals(
     message,
     "guest: A segment of 1 byte at 0x100000000 does not fit into 2048K of RAM: RAM has at most 4048M",
+  );
+});
+
+Deno.test("loadGuest() says how much RAM all segments of an ELF file take", () => {
+  const file = elf(32, [
+    { vaddr: 0x1000n, bytes: [HLT] },
+    { vaddr: 0x3000n, bytes: [7] },
+  ]);
+  const at = { file: "--ram", line: 1, text: "4K", start: 0 };
+  const overrides = [{ name: "ram", at }];
+  assertThrows(
+    () => loadGuest(file, { name: "guest", overrides }),
+    AssemblyError,
+    "that takes 16K",
   );
 });
 
