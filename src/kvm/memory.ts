@@ -56,7 +56,8 @@ export class Mapping implements Disposable {
     this.address = shared?.value ?? map(libc, size, options);
     this.#libc = libc;
     this.#size = BigInt(size);
-    this.#isFresh = options.fd === undefined;
+    // Another thread's may be of a file.
+    this.#isFresh = options.fd === undefined && shared === undefined;
     try {
       const pointer = Deno.UnsafePointer.create(this.address)!;
       this.bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size));

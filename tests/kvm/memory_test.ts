@@ -54,7 +54,10 @@ Deno.test("writtenPages() of a file has what was in it before it was mapped", ()
     }
     for (const options of [written, { ...written, private: true }]) {
       using memory = new Mapping(libc(), 4 * PAGE_SIZE, options);
-      assertEquals([...memory.writtenPages()].map(([offset]) => offset), [2 * PAGE_SIZE]);
+      using shared = new Mapping(libc(), 4 * PAGE_SIZE, { what: "", shared: memory.share() });
+      for (const mapping of [shared, memory]) {
+        assertEquals([...mapping.writtenPages()].map(([offset]) => offset), [2 * PAGE_SIZE]);
+      }
     }
   } finally {
     close(fd);
