@@ -300,9 +300,8 @@ class MemoryWatch {
   constructor(memory: GuestMemory, writes: WriteWatch) {
     this.#memory = memory;
     this.#writes = writes;
-    for (let page = 0; page * PAGE_SIZE < memory.size; page++) {
-      const bytes = this.#page(page);
-      if (wordsOf(bytes).some((word) => word !== 0)) this.#pages.set(page, bytes.slice());
+    for (const [offset, bytes] of memory.writtenPages()) {
+      this.#pages.set(offset / PAGE_SIZE, bytes.slice());
     }
   }
 
