@@ -34,7 +34,7 @@ export function diagnosisText(diagnosis: Diagnosis, style: Style): string {
 
 function codeText(line: Diagnosis["code"][number], { bold, dim, red }: Style): string {
   const { address, bytes, text, isHere } = line;
-  const shown = [...bytes.subarray(0, 8)].map((byte) => hex(byte, 2)).join("");
+  const shown = bytes.subarray(0, 8).toHex();
   const place = line.line === undefined ? "" : dim(`  ; ${line.line}`);
   const rest = `${dim(hex(address, 4))}  ${(shown + (bytes.length > 8 ? "…" : "")).padEnd(18)} `;
   return isHere ? `${red(">")} ${rest}${bold(text)}${place}\n` : `  ${rest}${text}${place}\n`;

@@ -72,13 +72,10 @@ async function disassemble(program: Program, given?: Bits): Promise<Line[]> {
         address: BigInt(address - base),
         bits,
       });
-      const bytes = [...code.subarray(at, at + length)].map((byte) =>
-        byte.toString(16).padStart(2, "0")
-      ).join("");
       const leadsTo = target === undefined ? undefined : labels.near(base + Number(target));
       lines.push({
         address,
-        bytes,
+        bytes: code.subarray(at, at + length).toHex(),
         text: leadsTo === undefined ? text : `${text} <${leadsTo}>`,
         label: labels.at(address),
       });

@@ -182,7 +182,7 @@ class TextObserver implements Observer {
     let text = "";
     for (const { offset, length, source } of listing) {
       if (length === 0) continue;
-      const bytes = [...image.subarray(offset, offset + Math.min(length, 8))].map(hexByte).join("");
+      const bytes = image.subarray(offset, offset + Math.min(length, 8)).toHex().toUpperCase();
       const more = length > 8 ? "…" : "";
       const address = (load + offset).toString(16).padStart(4, "0");
       text += `     ${dim(address)}  ${(bytes + more).padEnd(18)} ${source.trimEnd()}\n`;
@@ -224,8 +224,4 @@ function verdictLine(
     crashed: style.red("CRASHED"),
   };
   return `${mode.padEnd(10)} ${words[outcome]}${reason === undefined ? "" : `: ${reason}`}`;
-}
-
-function hexByte(byte: number): string {
-  return byte.toString(16).padStart(2, "0").toUpperCase();
 }

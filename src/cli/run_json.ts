@@ -34,12 +34,12 @@ export function documentOf(program: Program, result: RunResult): Record<string, 
       ...(proof.stop.reason === "unhandled" && { exit: plain(proof.stop.exit) }),
     },
     output: new TextDecoder().decode(proof.output),
-    outputBytes: hexBytes(proof.output),
+    outputBytes: proof.output.toHex(),
     expectations: proof.verdicts,
     ...(diagnosis !== undefined && { diagnosis: diagnosisOf(diagnosis) }),
     registers: registersOf(proof.after),
     changed: changed(proof.before, proof.after),
-    dumps: result.dumps.map(({ address, bytes }) => ({ address, bytes: hexBytes(bytes) })),
+    dumps: result.dumps.map(({ address, bytes }) => ({ address, bytes: bytes.toHex() })),
     log: result.log,
     stats: {
       exits: Object.fromEntries(result.exits),
@@ -59,7 +59,7 @@ export function diagnosisOf(diagnosis: Diagnosis): Record<string, unknown> {
     place: place === undefined ? null : placeOf(place),
     code: code.map(({ address, bytes, text, line, isHere }) => ({
       address: hex(address),
-      bytes: hexBytes(bytes),
+      bytes: bytes.toHex(),
       text,
       ...(line !== undefined && { line }),
       isHere,
@@ -126,7 +126,7 @@ function changed(before: RegisterFile, after: RegisterFile): string[] {
 /** The value as JSON can hold it. */
 function plain(value: Exit | unknown): unknown {
   if (typeof value === "bigint") return hex(value);
-  if (value instanceof Uint8Array) return hexBytes(value);
+  if (value instanceof Uint8Array) return value.toHex();
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, value]) => [name, plain(value)]));
@@ -134,8 +134,4 @@ function plain(value: Exit | unknown): unknown {
 
 function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;
-}
-
-function hexBytes(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

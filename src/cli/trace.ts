@@ -329,13 +329,13 @@ class TextPrinter implements Printer {
 
   step(step: TraceStep, { unanswered }: { unanswered: readonly string[] }): boolean {
     const description = this.#describer.describe(step);
-    let line = place(step) + "  " + hexBytes(description.code).padEnd(20) + "  " +
+    let line = place(step) + "  " + description.code.toHex().padEnd(20) + "  " +
       description.text.padEnd(34);
     for (const { name, value } of step.registers) {
       line += ` ${name}=${value < 10n ? value : hex(value)}`;
     }
     for (const { address, after } of step.memory) {
-      const shown = after.length > 8 ? `${hexBytes(after.subarray(0, 8))}…` : hexBytes(after);
+      const shown = after.length > 8 ? `${after.subarray(0, 8).toHex()}…` : after.toHex();
       line += ` [${hex(address)}]=${shown}`;
     }
     const missing = unseen(step, description);
@@ -421,15 +421,15 @@ class JsonPrinter implements Printer {
       address: hex(step.address),
       cs: step.cs,
       ip: hex(step.rip),
-      bytes: hexBytes(description.code),
+      bytes: description.code.toHex(),
       text,
       file,
       line,
       registers: Object.fromEntries(step.registers.map(({ name, value }) => [name, hex(value)])),
       memory: step.memory.map(({ address, before, after }) => ({
         address,
-        before: hexBytes(before),
-        after: hexBytes(after),
+        before: before.toHex(),
+        after: after.toHex(),
       })),
       ...(unanswered.length > 0 && { unanswered }),
       unseen: unseen(step, description),
@@ -475,12 +475,4 @@ function words(stop: Stop): string {
 
 function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;
-}
-
-const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-function hexBytes(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += hexDigits[byte];
-  return text;
 }

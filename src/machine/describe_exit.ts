@@ -73,8 +73,7 @@ function formatField(value: unknown): string {
 }
 
 function littleEndian(data: Uint8Array): string {
-  const digits = [...data].reverse().map(hexByte).join("");
-  return `0x${digits}`;
+  return `0x${data.toReversed().toHex()}`;
 }
 
 function bytes(count: number): string {

@@ -101,7 +101,7 @@ export async function permittedDisassembler(): Promise<Disassembler | undefined>
   }
 }
 
-/** Why a machine stopped, in one line: `It wrote 0x41 to port 0x80 (1 byte), which nobody answers`. */
+/** Why a machine stopped, in one line: `It wrote 0x41 to port 0x80 (1 byte): nobody answers there`. */
 export function describeStop(stop: Stop): string {
   const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
   switch (stop.reason) {
