@@ -256,3 +256,8 @@ export const capabilities = {
 
 /** The name of a capability. */
 export type Capability = keyof typeof capabilities;
+
+/** The number of a capability, by its kernel name or where the library does not know that. */
+export function capabilityNumber(capability: Capability | number): number {
+  return typeof capability === "number" ? capability : capabilities[capability];
+}

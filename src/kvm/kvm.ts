@@ -1,4 +1,4 @@
-import { capabilities, type Capability } from "./capability.ts";
+import { type Capability, capabilityNumber } from "./capability.ts";
 import { Descriptor } from "./descriptor.ts";
 import { callFailed, errnos, KvmError } from "./error.ts";
 import { whyNoKvm } from "./host.ts";
@@ -94,10 +94,9 @@ export class Kvm implements Disposable {
    * @returns 0: not supported; 1, or a larger number whose meaning the capability defines.
    */
   checkExtension(capability: Capability | number): number {
-    const number = typeof capability === "number" ? capability : capabilities[capability];
     return this.#descriptor.ioctl(
       ioctls.KVM_CHECK_EXTENSION,
-      BigInt(number),
+      BigInt(capabilityNumber(capability)),
       `ask about ${capability}`,
     );
   }

@@ -1,4 +1,4 @@
-import { capabilities, type Capability } from "./capability.ts";
+import { type Capability, capabilityNumber } from "./capability.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { callFailed, errnos, KvmError } from "./error.ts";
 import {
@@ -767,10 +767,9 @@ export class Vcpu implements Disposable {
 
   /** Switches a capability of the vCPU on (`KVM_ENABLE_CAP`, api.rst 4.37 and 6). */
   enableCap(capability: Capability | number, args: bigint[] = []): void {
-    const cap = typeof capability === "number" ? capability : capabilities[capability];
     this.#descriptor.ioctl(
       ioctls.KVM_ENABLE_CAP,
-      kvmEnableCap.encode({ cap, args }),
+      kvmEnableCap.encode({ cap: capabilityNumber(capability), args }),
       `enable ${capability}`,
     );
   }

@@ -1,4 +1,4 @@
-import { capabilities, type Capability } from "./capability.ts";
+import { type Capability, capabilityNumber } from "./capability.ts";
 import { Descriptor } from "./descriptor.ts";
 import type { Shared } from "./holders.ts";
 import { type Ioctl, ioctls } from "./ioctl.ts";
@@ -453,10 +453,9 @@ export class Vm implements Disposable {
 
   /** {@linkcode Kvm.checkExtension} asked of this VM, which may know more than its host. */
   checkExtension(capability: Capability | number): number {
-    const number = typeof capability === "number" ? capability : capabilities[capability];
     return this.#descriptor.ioctl(
       ioctls.KVM_CHECK_EXTENSION,
-      BigInt(number),
+      BigInt(capabilityNumber(capability)),
       `ask the VM about ${capability}`,
     );
   }
@@ -743,10 +742,9 @@ export class Vm implements Disposable {
    * @throws {KvmError} `EINVAL` for a capability that this KVM or a VM does not have.
    */
   enableCap(capability: Capability | number, args: bigint[] = []): void {
-    const cap = typeof capability === "number" ? capability : capabilities[capability];
     this.#descriptor.ioctl(
       ioctls.KVM_ENABLE_CAP,
-      kvmEnableCap.encode({ cap, args }),
+      kvmEnableCap.encode({ cap: capabilityNumber(capability), args }),
       `enable ${capability}`,
     );
   }
