@@ -439,6 +439,9 @@ export class Machine implements Disposable {
       case "hlt":
       case "shutdown":
         return { reason: exit.reason };
+      case "setTpr":
+        // CR8 was lowered (api.rst 5): here no interrupt waits for that.
+        return step?.();
       case "debug":
         return step ? step() : { reason: "unhandled", exit };
       default:

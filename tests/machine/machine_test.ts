@@ -6,6 +6,16 @@ import { isLab, kvmTest } from "../kvm_host.ts";
 const text = (chunks: Uint8Array[]) =>
   chunks.map((bytes) => new TextDecoder("latin1").decode(bytes)).join("");
 
+/** Raises the task priority, and lowers it again. */
+const LOWERS_CR8 = `;! mode: long
+bits 64
+mov eax, 5
+mov cr8, rax
+mov eax, 2
+mov cr8, rax
+mov ebx, 7
+hlt`;
+
 /** What a promise about time allows; a software CPU is given more. */
 const LATE = isLab ? 200 : 20;
 
@@ -260,6 +270,13 @@ kvmTest("Machine.run() keeps what a guest prints in order, gathered by KVM or no
   assertEquals((await machine.run()).reason, "hlt");
   assertEquals(text(chunks), "ab".repeat(2000));
   assertEquals(seen.length, 7);
+});
+
+kvmTest("Machine.run() goes on where a guest lowers CR8", async () => {
+  using machine = Machine.for(loadSource(LOWERS_CR8, "tpr.asm"));
+  assertEquals(await machine.run({ timeout: 20_000 }), { reason: "hlt" });
+  const { regs, sregs } = machine.registers();
+  assertEquals([regs.rbx, sregs.cr8], [7n, 2n]);
 });
 
 kvmTest("Machine.run() answers the polls of a serial driver", async () => {

@@ -56,6 +56,13 @@ kvmTest("trace() shows an access to a port as one step, and the next instruction
   assertEquals(steps.map(changesOf), ["", "ax=e9", "ax=ea sf=1", ""]);
 });
 
+kvmTest("trace() shows that a guest lowers CR8 as one step", async () => {
+  const source = ";! mode: long\nbits 64\nmov eax, 5\nmov cr8, rax\nmov eax, 2\nmov cr8, rax\nhlt";
+  const { stop, changes } = await traced(source);
+  assertEquals(stop.reason, "hlt");
+  assertEquals(changes, ["rax=5", "cr8=5", "rax=2", "cr8=2", ""]);
+});
+
 kvmTest("trace() makes one step of a repeated string instruction on every host", async () => {
   const { changes } = await traced(`
     mov cx, 3
