@@ -19,6 +19,17 @@ const F_SEAL_WRITE = 0x8;
 /** The time-stamp counter runs on whatever happens: it is not restored (Intel SDM vol. 4, 10H). */
 const IA32_TIME_STAMP_COUNTER = 0x10;
 
+/**
+ * The memory type range registers (Intel SDM vol. 3A §12.11), which `KVM_GET_MSR_INDEX_LIST` leaves out:
+ * base and mask of eight variable ranges, the fixed ranges of 64, 16 and 4 KiB, and the default.
+ */
+const MTRRS: readonly number[] = [
+  ...Array.from({ length: 16 }, (_, i) => 0x200 + i),
+  ...[0x250, 0x258, 0x259],
+  ...Array.from({ length: 8 }, (_, i) => 0x268 + i),
+  0x2ff,
+];
+
 /** The memory of a slot as it was. */
 interface SavedMemory {
   readonly guestAddress: number;
@@ -71,7 +82,8 @@ export interface SavedMachine {
  * {@linkcode GuestMemory.markWritten}.
  *
  * What the guest reads from the time-stamp counter, RDRAND or a clock is its own affair: those go on.
- * What KVM knows of a virtual machine that the guest itself runs is no part of it.
+ * What KVM knows of a virtual machine that the guest itself runs is no part of it, nor are the
+ * registers of the machine-check banks.
  *
  * @example Run the same guest twice from one state
  * ```ts
@@ -111,7 +123,10 @@ export class Snapshot implements Disposable {
   static take(vm: Vm): Snapshot {
     // Throws where the VM is closed, which has nothing to be noted.
     void vm.fd;
-    const msrs = vm.kvm.msrIndices().filter((index) => index !== IA32_TIME_STAMP_COUNTER);
+    const msrs = [
+      ...vm.kvm.msrIndices().filter((index) => index !== IA32_TIME_STAMP_COUNTER),
+      ...MTRRS,
+    ];
     const snapshot = new Snapshot(vm.kvm, {
       setup: { ...vm.setup },
       vcpus: vm.vcpus.map((vcpu) => ({

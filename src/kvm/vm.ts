@@ -300,7 +300,7 @@ function attached(attempt: string): TypeError {
   );
 }
 
-/** A message-signalled interrupt: what a device writes, and where (Intel SDM vol. 3A §10.11). */
+/** A message-signalled interrupt: what a device writes, and where (Intel SDM vol. 3A §11.11). */
 export interface Msi {
   /** 0xFEE00000, with the APIC ID that it goes to in bits 12 to 19. */
   address: number;

@@ -248,6 +248,25 @@ kvmTest("restore() brings back the registers behind one that KVM refuses to set"
   assertEquals(vcpu!.getMsrs([IA32_TSC_ADJUST]), [1n]);
 });
 
+kvmTest("restore() and clone() bring back the memory type ranges", () => {
+  using kvm = Kvm.open();
+  using vm = counterVm(kvm);
+  const [vcpu] = vm.vcpus;
+  const [MTRR_PHYSBASE0, MTRR_FIX4K_F8000, MTRR_DEF_TYPE] = [0x200, 0x26f, 0x2ff];
+  const set = (values: [number, bigint][]) =>
+    vcpu!.setMsrs(values.map(([index, data]) => ({ index, data })));
+  const [UNCACHED, WRITE_BACK, ENABLED] = [0n, 6n, 0x800n];
+  set([[MTRR_PHYSBASE0, 0x1000n | WRITE_BACK], [MTRR_DEF_TYPE, ENABLED | WRITE_BACK]]);
+  using snapshot = vm.snapshot();
+  set([[MTRR_PHYSBASE0, UNCACHED], [MTRR_FIX4K_F8000, WRITE_BACK], [MTRR_DEF_TYPE, UNCACHED]]);
+  snapshot.restore();
+  using clone = snapshot.clone();
+  for (const { vcpus: [vcpu] } of [vm, clone]) {
+    const found = vcpu!.getMsrs([MTRR_PHYSBASE0, MTRR_FIX4K_F8000, MTRR_DEF_TYPE]);
+    assertEquals(found, [0x1006n, 0n, 0x806n]);
+  }
+});
+
 kvmTest("restoreState() refuses a model-specific register that this KVM does not have", () => {
   using kvm = Kvm.open();
   using vm = counterVm(kvm);

@@ -495,7 +495,7 @@ kvmTest("setIrqfd() refuses what is no eventfd", () => {
 function withLapic(vm: Vm) {
   vm.createIrqchip();
   const vcpu = vm.createVcpu();
-  // The spurious-interrupt vector register at 0xF0, bit 8 (Intel SDM vol. 3A §10.9).
+  // The spurious-interrupt vector register at 0xF0, bit 8 (Intel SDM vol. 3A §11.9).
   vcpu.setLapic(vcpu.getLapic().with(0xf1, 1));
   // The interrupt request register: a bit a vector, 32 bits every 16 bytes from 0x200 on (§10.8.4).
   return (vector: number) =>
