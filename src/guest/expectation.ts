@@ -22,7 +22,7 @@ export interface Outcome extends RegisterFile {
 export interface Verdict {
   /** The expectation as it was written. */
   readonly expectation: string;
-  /** What was found, in the form in which the expectation is written. */
+  /** What was found, in the form in which the expectation is written; of a long output a part. */
   readonly found: string;
   /** Whether the expectation holds. */
   readonly holds: boolean;
@@ -162,7 +162,7 @@ function parseOutput(scanner: Scanner): Check {
     subject: "output",
     place: "output",
     check: ({ output }) => ({
-      found: `output = ${quote(output)}`,
+      found: `output = ${excerpt(output, expected)}`,
       holds: sameBytes(output, expected) === isEqual,
     }),
   };
@@ -336,6 +336,22 @@ export function quote(bytes: Uint8Array): string {
         : `\\x${byte.toString(16).padStart(2, "0")}`);
   }
   return `"${text}"`;
+}
+
+/** How much of an output is told, in bytes. */
+const LONGEST_EXCERPT = 512;
+/** How much of it before the first difference. */
+const BEFORE_DIFFERENCE = 64;
+
+/** An output in quotes; of a long one the part around the first byte that is not as expected. */
+function excerpt(output: Uint8Array, expected: Uint8Array): string {
+  if (output.length <= LONGEST_EXCERPT) return quote(output);
+  const found = output.findIndex((byte, i) => byte !== expected[i]);
+  // What is missing is missing at its end.
+  const difference = found < 0 && output.length < expected.length ? output.length : found;
+  const start = Math.max(0, difference - BEFORE_DIFFERENCE);
+  const part = output.subarray(start, start + LONGEST_EXCERPT);
+  return `${quote(part)} (from byte ${start} of ${output.length})`;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -189,6 +189,17 @@ Deno.test("parseExpectation() compares the output as bytes: text is UTF-8", () =
   assertEquals(check('output = ""', { output }), ['output = "\\xc3\\xa9\\n"', false]);
 });
 
+Deno.test("parseExpectation() tells of a long output the part that is not as expected", () => {
+  const output = new Uint8Array(100_000).fill(0x61);
+  const a = (count: number) => "a".repeat(count);
+  const told = (text: string) => check(`output = "${text}"`, { output });
+  const first = `output = "${a(512)}" (from byte 0 of 100000)`;
+  assertEquals(told("b"), [first, false]);
+  assertEquals(told(a(100_000)), [first, true]);
+  assertEquals(told(`${a(1000)}b`), [`output = "${a(512)}" (from byte 936 of 100000)`, false]);
+  assertEquals(told(a(100_001)), [`output = "${a(64)}" (from byte 99936 of 100000)`, false]);
+});
+
 Deno.test("parseExpectation() compares how the guest ended", () => {
   assertHolds({ "exit = hlt": true, "exit = shutdown": false, "exit != status 0": true });
   const status = { ending: { reason: "status", status: 3 } } as const;
