@@ -1,7 +1,8 @@
 import { formatEnding } from "../guest/mod.ts";
 import { type Exit, hostBackend, uapi } from "../kvm/mod.ts";
 import { describeErrorCode, describeException } from "../x86/bits.ts";
-import { CR0 } from "../x86/control.ts";
+import { CR0, CR4 } from "../x86/control.ts";
+import { startingCr4 } from "../x86/mode.ts";
 import { type PageWalk, walkPages } from "../x86/page_walk.ts";
 import { type Disassembler, loadDisassembler, type RegisterFile } from "../x86/mod.ts";
 import { accessPlace } from "./access.ts";
@@ -42,6 +43,8 @@ export interface StackWord {
   readonly symbol: string | undefined;
 }
 
+/** The vector of #UD. */
+const INVALID_OPCODE = 6;
 /** The vector of #PF. */
 const PAGE_FAULT = 14;
 
@@ -177,11 +180,17 @@ function causesOf(state: State): string[] {
       "On AMD, KVM resets the CPU after a shutdown: where it was and what its registers held is " +
       "lost. On Intel it is not. Stepping (trace) finds the instruction",
       ...withoutTables(state),
+      ...withoutSse(state),
     ];
   }
   switch (stop.reason) {
     case "shutdown":
-      return [...fetchCauses(state), ...exceptionCauses(state), ...withoutTables(state)];
+      return [
+        ...fetchCauses(state),
+        ...exceptionCauses(state),
+        ...withoutSse(state),
+        ...withoutTables(state),
+      ];
     case "timeout":
     case "interrupted":
       return [...waitingCauses(state), ...runawayCauses(state)];
@@ -302,6 +311,21 @@ function withoutTables({ view, registersLost }: State): string[] {
       "selector that the GDT does not have",
     ]),
     ...(gdt.limit === 0 ? [`${none("GDT", "lgdt")} a segment register is loaded`] : []),
+  ];
+}
+
+/** What a C compiler makes uses SSE, and a guest starts without it (Intel SDM vol. 3A §14.1). */
+function withoutSse({ view, registersLost }: State): string[] {
+  const { program: { format, settings: { mode, set } }, registers: { sregs } } = view;
+  const isSet = registersLost
+    ? set.some(({ register: { name } }) => name === "cr4")
+    : (sregs.cr4 & CR4.OSFXSR) !== 0n;
+  if (format !== "elf" || isSet) return [];
+  if (!registersLost && view.machine.vcpu.getEvents().exception.nr !== INVALID_OPCODE) return [];
+  const cr4 = startingCr4(mode) | CR4.OSFXSR | CR4.OSXMMEXCPT;
+  return [
+    "SSE instructions, which C compilers use, are invalid before CR4.OSFXSR is set: start with " +
+    `--set cr4=0x${cr4.toString(16)}, or compile with -mgeneral-regs-only`,
   ];
 }
 

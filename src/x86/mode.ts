@@ -125,7 +125,7 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
     cr0: CR0.ET | (mode === "real" ? 0n : CR0.PE | CR0.NE) | (paging === "none" ? 0n : CR0.PG),
     cr2: 0n,
     cr3: paging === "none" ? 0n : BigInt(PAGE_TABLES_ADDRESS),
-    cr4: paging === "32-bit" ? CR4.PSE : paging === "4-level" ? CR4.PAE : 0n,
+    cr4: startingCr4(mode),
     cr8: 0n,
     efer: paging === "4-level" ? EFER.LME | EFER.LMA : 0n,
   });
@@ -151,6 +151,12 @@ export function startIn(vm: Vm, options: StartOptions & { vcpu: Vcpu; mode: Mode
   });
   // Without the in-kernel interrupt controller it is never anything else.
   if (vm.setup.irqchip) vcpu.setMpState(uapi.KVM_MP_STATE_RUNNABLE);
+}
+
+/** CR4 of a guest that starts in a mode. */
+export function startingCr4(mode: Mode): bigint {
+  const { paging } = modes[mode];
+  return paging === "32-bit" ? CR4.PSE : paging === "4-level" ? CR4.PAE : 0n;
 }
 
 /** A VM that starts again has a slot for them already; another mode's may be of another size. */

@@ -120,6 +120,23 @@ kvmTest(
   keeps,
 );
 
+kvmTest("diagnose() says of compiled code how it gets SSE", async () => {
+  const compiled = (...lines: string[]): Program => ({ ...source(...lines), format: "elf" });
+  const hint = "start with --set cr4=0x620, or compile with -mgeneral-regs-only";
+  const usesSse = [...LONG, "movups xmm0, [0x1000]", "hlt"];
+  const { causes } = await explain(compiled(...usesSse));
+  assert(causes.some((cause) => cause.endsWith(hint)), causes.join("\n"));
+  const others = [
+    source(...usesSse),
+    compiled(...LONG, ";! set: cr4 = 0x620", "movups xmm0, [0x1000]", "ud2"),
+  ];
+  for (const program of others) {
+    const { stop, causes } = await explain(program);
+    assertEquals(stop.reason, "shutdown");
+    assert(!causes.some((cause) => cause.endsWith(hint)), causes.join("\n"));
+  }
+});
+
 kvmTest("diagnose() says that the guest ran where no RAM is", async () => {
   const { stop, causes } = await explain(source(...PROTECTED, "mov eax, 0x10000000", "jmp eax"));
   assertEquals(stop.reason, "unhandled");
