@@ -49,7 +49,7 @@ Options, besides those that run has for the guest, but --expect (main.ts run --h
 
 Hosts differ in stepping. A repeated string instruction is one line on each. Where a host runs
 instructions unseen (on AMD an interrupt's handler, and the one behind STI or a load of SS), the
-line says so.
+line says so. A guest that steps itself (TF) gets no exception for it while it is traced.
 
 Exit codes: 0 traced; 1 nothing was traced, since no step was at --from; 2 bad usage or a bad guest;
 3 this host cannot do it; 4 the guest failed; 124 the time was up; 130 Ctrl-C.`,

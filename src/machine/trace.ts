@@ -63,7 +63,8 @@ const HLT = 0xf4;
  * Hosts differ in single-stepping. Where KVM emulates the guest, HLT is a step like any other and
  * the next step would run on behind it: the trace ends there all the same. On AMD an interrupt's
  * handler runs unstepped, and STI and `mov ss` take the next instruction with them: such a step's
- * `next` is not where the instruction alone would have led.
+ * `next` is not where the instruction alone would have led. A guest that sets TF itself gets no #DB for
+ * it: the step is the host program's.
  *
  * @returns Why it stopped; `interrupted` when `onStep` ended it.
  * @throws {KvmError} When KVM cannot run the vCPU, or cannot step it.
