@@ -273,10 +273,12 @@ export class Vcpu implements Disposable {
     const sregs = kvmSregs.encode();
     this.#descriptor.ioctl(ioctls.KVM_GET_SREGS, sregs, `read the state of vCPU ${this.id}`);
     const { cr0 } = kvmSregs.decode(sregs);
-    for (const value of [cr0 ^ CR0_WP, cr0]) {
-      kvmSregs.assign(new DataView(sregs.buffer), 0, { cr0: value });
-      this.#descriptor.ioctl(ioctls.KVM_SET_SREGS, sregs, `reset vCPU ${this.id}`);
-    }
+    const view = new DataView(sregs.buffer);
+    kvmSregs.assign(view, 0, { cr0: cr0 ^ CR0_WP });
+    // Where KVM refuses that, it has not reset the vCPU.
+    if (this.#descriptor.tryIoctl(ioctls.KVM_SET_SREGS, sregs) < 0) return;
+    kvmSregs.assign(view, 0, { cr0 });
+    this.#descriptor.ioctl(ioctls.KVM_SET_SREGS, sregs, `set the state of vCPU ${this.id}`);
   }
 
   /** Notes in `kvm_run` why `KVM_RUN` failed, where that is an exit of its own. */
