@@ -77,7 +77,8 @@ export function describeErrorCode(vector: number, code: number): string {
       : "the page is not present";
     return `${access} in ${who} mode: ${why}`;
   }
-  if (code === 0) return "no selector";
+  // Bit 0 alone says that the event came from outside of the program.
+  if (code <= 1) return "no selector";
   const table = code & 2 ? "IDT" : code & 4 ? "LDT" : "GDT";
   return `entry ${code >> 3} of the ${table}`;
 }

@@ -27,6 +27,8 @@ Deno.test("describeErrorCode() says what was tried, or which selector is at faul
     "an instruction fetch in supervisor mode: a reserved bit is set in an entry",
   );
   assertEquals(describeErrorCode(13, 0), "no selector");
+  assertEquals(describeErrorCode(13, 1), "no selector");
+  assertEquals(describeErrorCode(13, 0x73), "entry 14 of the IDT");
   assertEquals(describeErrorCode(13, 0x10), "entry 2 of the GDT");
   assertEquals(describeErrorCode(13, 0x14), "entry 2 of the LDT");
   assertEquals(describeErrorCode(13, 0x82), "entry 16 of the IDT");
