@@ -98,8 +98,8 @@ function pagingOf({ cr0, cr4, efer }: Sregs): Paging | undefined {
 }
 
 /**
- * Walks the page tables as the CPU would, without its protection checks: what is in them now, from
- * CR3 on.
+ * Walks the page tables as the CPU would, without its checks of who may do what: what is in them now,
+ * from CR3 on.
  *
  * @param linear The linear address.
  * @param options `sregs`: the control registers; `read`: the guest-physical memory.
@@ -139,6 +139,9 @@ export function walkPages(
     if (entry === undefined) return end({ problem: `the ${table} entry lies where no memory is` });
     if ((entry & PRESENT) === 0n) return end({ problem: `the ${table} entry is not present` });
     const isLarge = (entry & PAGE_SIZE_BIT) !== 0n;
+    if ((entry & reservedBits({ shift, maps, entrySize, isLarge, efer: sregs.efer })) !== 0n) {
+      return end({ problem: `a reserved bit is set in the ${table} entry` });
+    }
     if (maps === "always" || (maps === "large" && isLarge)) {
       const pageSize = 1n << shift;
       const physical = pageBase(entry, { pageSize, entrySize }) + (linear & (pageSize - 1n));
@@ -147,6 +150,24 @@ export function walkPages(
     base = entry & ADDRESS;
   }
   return end({ problem: "no entry maps a page" });
+}
+
+/**
+ * The bits that make a page fault if they are set (Intel SDM vol. 3A tables 4-4 to 4-20), but for the
+ * address bits that this CPU does not have.
+ */
+function reservedBits(
+  { shift, maps, entrySize, isLarge, efer }: Pick<Level, "shift" | "maps"> & {
+    entrySize: number;
+    isLarge: boolean;
+    efer: bigint;
+  },
+): bigint {
+  if (entrySize === 4) return maps === "large" && isLarge ? 1n << 21n : 0n;
+  const noExecute = (efer & EFER.NXE) === 0n ? bitsOfEntries["NX"]! : 0n;
+  if (maps === "never") return noExecute | PAGE_SIZE_BIT;
+  // Of a large page's address the bits above PAT, which is bit 12.
+  return maps === "large" && isLarge ? noExecute | ((1n << shift) - (1n << 13n)) : noExecute;
 }
 
 function pageBase(

@@ -8,6 +8,7 @@ const PSE = 0x10n;
 const PAE = 0x20n;
 const LA57 = 0x1000n;
 const LMA = 0x500n;
+const NXE = 0x800n;
 
 type Controls = Partial<Pick<Sregs, "cr0" | "cr3" | "cr4" | "efer">>;
 
@@ -74,7 +75,7 @@ Deno.test("walkPages() walks PAE's tables, the first of them aligned to 32 bytes
 
 Deno.test("walkPages() calls bit 7 PS where it can make a page large, and PAT in a page table", () => {
   const memory = tables(0x4000, {
-    0: 0x1081n,
+    0: 0x1001n,
     0x1000: 0x2081n,
     0x2000: 0x3001n,
     0x3000: 0x5081n,
@@ -95,9 +96,27 @@ Deno.test("walkPages() walks five levels with CR4.LA57", () => {
     0x3000: 0x4001n,
     0x4008: 0x8000_0000_0000_5001n,
   }, 8);
-  const found = walk(0x1234n, memory, { cr4: PAE | LA57, efer: LMA })!;
+  const found = walk(0x1234n, memory, { cr4: PAE | LA57, efer: LMA | NXE })!;
   assertEquals([found.paging, found.physical, found.steps.length], ["5-level", 0x5234, 5]);
   assertEquals(found.steps.at(-1)!.bits, ["P", "NX"]);
+});
+
+Deno.test("walkPages() maps nothing by an entry in which a reserved bit is set", () => {
+  const long = { cr4: PAE, efer: LMA };
+  const problemOf = (entries: Record<number, bigint>, controls: Controls = long) =>
+    walk(0n, tables(0x4000, entries, controls.cr4 === PSE ? 4 : 8), controls)!.problem;
+  const reserved = (table: string) => `a reserved bit is set in the ${table} entry`;
+  const [NX, PS] = [1n << 63n, 0x80n];
+  assertEquals(problemOf({ 0: 0x1001n | PS }), reserved("PML4"));
+  assertEquals(problemOf({ 0: 0x1001n, 0x1000: 0x20_0001n | PS }), reserved("PDPT"));
+  const pd = { 0: 0x1001n, 0x1000: 0x2001n };
+  assertEquals(problemOf({ ...pd, 0x2000: 0x20_2001n | PS }), reserved("PD"));
+  // Bit 12 is PAT.
+  assertEquals(problemOf({ ...pd, 0x2000: 0x20_1001n | PS }), undefined);
+  assertEquals(problemOf({ ...pd, 0x2000: 0x3001n | NX }), reserved("PD"));
+  const executable = { ...pd, 0x2000: NX | 0x20_0001n | PS };
+  assertEquals(problemOf(executable, { ...long, efer: LMA | NXE }), undefined);
+  assertEquals(problemOf({ 0: 0x20_0001n | PS }, { cr4: PSE }), reserved("PD"));
 });
 
 Deno.test("walkPages() names an address that is not canonical, and tables that lie nowhere", () => {
