@@ -497,11 +497,16 @@ kvmTest(
     // A vCPU's number that no KVM takes.
     snapshot.machine.vcpus.forEach((vcpu) => Object.assign(vcpu, { id: 0x7fff_ffff }));
     const file = await encodeSnapshot(snapshot);
-    const [files, maps] = [descriptors(), mappings()];
     const times = 20;
-    for (let i = 0; i < times; i++) {
-      await assertRejects(() => decodeSnapshot(kvm, file), KvmError, "KVM_CREATE_VCPU");
-    }
+    const refuse = async () => {
+      for (let i = 0; i < times; i++) {
+        await assertRejects(() => decodeSnapshot(kvm, file), KvmError, "KVM_CREATE_VCPU");
+      }
+    };
+    // The first times V8 maps memory for the garbage that they make.
+    await refuse();
+    const [files, maps] = [descriptors(), mappings()];
+    await refuse();
     assertEquals(descriptors(), files);
     assertFewMore(maps, times);
   },
