@@ -1,7 +1,7 @@
 import { GuestError } from "./error.ts";
 
 /** Larger files are no guests. */
-export const LARGEST_FILE: number = 256 * 2 ** 20;
+const LARGEST_FILE = 256 * 2 ** 20;
 
 /**
  * A whole file. Nothing is opened that is no file: opening a FIFO waits for its other end.

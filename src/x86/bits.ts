@@ -57,14 +57,23 @@ const exceptions: Readonly<Record<number, string>> = {
   21: "#CP, a control protection exception",
 };
 
+/** What breaks control-flow integrity, by the error code of #CP (Intel SDM vol. 3A §6.15). */
+const controlProtection: Readonly<Record<number, string>> = {
+  1: "a RET to another address than the shadow stack has",
+  2: "a far RET or an IRET to another address than the shadow stack has",
+  3: "an indirect jump or call to what is no ENDBRANCH",
+  4: "an RSTORSSP whose token is wrong",
+  5: "a SETSSBSY whose token is wrong",
+};
+
 /** What the exception of a vector is: `#PF, a page fault`. */
 export function describeException(vector: number): string {
   return exceptions[vector] ?? `vector ${vector}`;
 }
 
 /**
- * What an exception's error code says: of a page fault what was tried (Intel SDM vol. 3A §4.7), of the
- * others the selector at fault (§6.13).
+ * What an exception's error code says: of a page fault what was tried (Intel SDM vol. 3A §4.7), of a
+ * control protection exception what was wrong (§6.15), of the others the selector at fault (§6.13).
  */
 export function describeErrorCode(vector: number, code: number): string {
   if (vector === 14) {
@@ -77,6 +86,8 @@ export function describeErrorCode(vector: number, code: number): string {
       : "the page is not present";
     return `${access} in ${who} mode: ${why}`;
   }
+  // Bit 15 says that it was in an enclave.
+  if (vector === 21) return controlProtection[code & 0x7fff] ?? `error code ${code}`;
   // Bit 0 alone says that the event came from outside of the program.
   if (code <= 1) return "no selector";
   const table = code & 2 ? "IDT" : code & 4 ? "LDT" : "GDT";

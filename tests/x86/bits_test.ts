@@ -26,6 +26,8 @@ Deno.test("describeErrorCode() says what was tried, or which selector is at faul
     describeErrorCode(14, 0x19),
     "an instruction fetch in supervisor mode: a reserved bit is set in an entry",
   );
+  assertEquals(describeErrorCode(21, 3), "an indirect jump or call to what is no ENDBRANCH");
+  assertEquals(describeErrorCode(21, 9), "error code 9");
   assertEquals(describeErrorCode(13, 0), "no selector");
   assertEquals(describeErrorCode(13, 1), "no selector");
   assertEquals(describeErrorCode(13, 0x73), "entry 14 of the IDT");
