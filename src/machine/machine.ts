@@ -32,6 +32,7 @@ import {
 import { Bus } from "./bus.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { attachConsole, OUTPUT_PORTS } from "./console.ts";
+import { ExitCounts } from "./exit_counts.ts";
 import { Tick } from "./tick.ts";
 
 /** The port by which a guest ends with a status of its own, as QEMU's `isa-debug-exit` has it. */
@@ -148,8 +149,7 @@ export class Machine implements Disposable {
   readonly mmio: Bus = new Bus("addresses");
   /** Its RAM, in the order of the options. */
   readonly memory: readonly GuestMemory[];
-  /** How many exits there were, by reason. */
-  readonly exits: Map<Exit["reason"], number> = new Map();
+  readonly #exits = new ExitCounts();
   readonly #kvm: Kvm;
   readonly #options: MachineOptions;
   readonly #tick: Tick;
@@ -396,6 +396,11 @@ export class Machine implements Disposable {
     }
   }
 
+  /** How many exits there were, by reason. */
+  get exits(): ReadonlyMap<Exit["reason"], number> {
+    return this.#exits.all();
+  }
+
   /** How long the guest has run, with what its exits took, in milliseconds. */
   get milliseconds(): number {
     return this.#milliseconds;
@@ -422,7 +427,7 @@ export class Machine implements Disposable {
 
   /** Answers an exit; with `step`, until the instruction is complete. */
   #handle(exit: Exit, step?: () => Stop | undefined): Stop | "tick" | undefined {
-    this.exits.set(exit.reason, (this.exits.get(exit.reason) ?? 0) + 1);
+    this.#exits.add(exit.reason);
     // What was gathered was written before this exit: the order is kept.
     if (this.#gathersOutput) this.#drain();
     switch (exit.reason) {
