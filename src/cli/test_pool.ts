@@ -1,17 +1,5 @@
 import type { GuestResult } from "./test_guest.ts";
-
-/** What each thread gets: every file, and what the threads share. */
-export interface Job {
-  files: readonly string[];
-  /** The index of the next file that nobody has taken, and whether to take no more. */
-  shared: Int32Array<SharedArrayBuffer>;
-}
-
-/** A thread's message: what came of the file with this index; nothing more comes after `done`. */
-export type Message = { index: number; result: GuestResult } | "done";
-
-const NEXT = 0;
-const STOP = 1;
+import { type Job, type Message, NEXT, STOP } from "./test_job.ts";
 
 /** What a further thread costs, in milliseconds: it loads and compiles this program anew. */
 const THREAD_COST = 300;
@@ -64,6 +52,8 @@ export async function proveAll(
     workers.push(worker);
   };
   grow(USUAL_PACE);
+  // Loaded only now: the worker starts meanwhile.
+  const { proveShare } = await import("./test_share.ts");
   let proved = 0;
   let since = performance.now();
   const timer = setInterval(() => grow(performance.now() - since), LOOK);
@@ -81,30 +71,6 @@ export async function proveAll(
   const run = results.filter((result) => result !== undefined);
   for (const result of run.slice(reported)) options.result(result);
   return run;
-}
-
-/** Proves files that nobody has taken yet, until there are no more. */
-export async function proveShare(
-  job: Job,
-  signal: AbortSignal,
-  send: (message: Message) => void,
-): Promise<void> {
-  const { files, shared } = job;
-  // Loaded only now: the workers start meanwhile.
-  const [{ proveFile }, { Prover }] = await Promise.all([
-    import("./test_guest.ts"),
-    import("../machine/mod.ts"),
-  ]);
-  using prover = new Prover();
-  while (Atomics.load(shared, STOP) === 0) {
-    const index = Atomics.add(shared, NEXT, 1);
-    if (index >= files.length) break;
-    const result = await proveFile(files[index]!, { prover, signal });
-    if (result !== undefined) send({ index, result });
-    // So that the messages of workers arrive.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-  send("done");
 }
 
 function startWorker(

@@ -1,5 +1,6 @@
 /// <reference lib="deno.worker" />
-import { type Job, proveShare } from "./test_pool.ts";
+import type { Job } from "./test_job.ts";
+import { proveShare } from "./test_share.ts";
 
 const interruption = new AbortController();
 
